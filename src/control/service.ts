@@ -1,0 +1,82 @@
+import type { Config } from '../model/config.ts'
+
+/** What the signal handlers, the watcher and the admin API may ask of the running program. */
+export interface Service {
+  /** Reads the file again and serves it. Never rejects: a refused file is an answer. */
+  reload(trigger: ReloadTrigger): Promise<ReloadResult>
+  status(): ServiceStatus
+  /** Opens the log files again under their names (logrotate). Rejects with MCS_LOG_UNWRITABLE. */
+  reopenLogs(): Promise<void>
+}
+
+export type ReloadTrigger = 'start' | 'file' | 'signal' | 'admin'
+
+export type ReloadResult =
+  | { readonly outcome: 'serving'; readonly generation: number; readonly durationMs: number }
+  /** The file says what is already served. */
+  | { readonly outcome: 'unchanged'; readonly generation: number }
+  /** Nothing was changed; `generation` is the one that goes on serving. */
+  | { readonly outcome: 'refused'; readonly generation: number; readonly errors: readonly ReloadFault[] }
+
+/** A fault as `mcs-lb reload` prints it; the place is absent where the fault is not in the file. */
+export interface ReloadFault {
+  readonly code: string
+  readonly message: string
+  readonly hint: string
+  readonly file?: string
+  readonly line?: number
+  readonly column?: number
+  readonly path?: string
+}
+
+export interface ServiceStatus {
+  readonly version: string
+  readonly pid: number
+  readonly startedAt: string
+  readonly configFile: string
+  readonly state: 'starting' | 'serving' | 'draining'
+  readonly generation: number
+  readonly lastReload: {
+    readonly trigger: ReloadTrigger
+    readonly at: string
+    readonly result: ReloadResult['outcome']
+    readonly durationMs: number
+  }
+  readonly descriptors: { readonly limit: number; readonly open: number; readonly capacity: number }
+  readonly connections: { readonly active: number; readonly total: number; readonly limit: number }
+  /** Connections by the generation they were accepted under; generations without any are left out. */
+  readonly generations: readonly { readonly generation: number; readonly connections: number }[]
+  readonly workers: readonly {
+    readonly id: number
+    readonly state: 'serving' | 'retiring'
+    readonly connections: number
+    readonly accepted: number
+    readonly restarts: number
+  }[]
+  readonly listeners: readonly {
+    readonly name: string
+    readonly addresses: readonly string[]
+    readonly upstream: string
+    readonly active: number
+    readonly accepted: number
+    readonly bytesUp: number
+    readonly bytesDown: number
+  }[]
+  readonly upstreams: readonly {
+    readonly name: string
+    readonly balance: string
+    readonly backends: readonly {
+      readonly address: string
+      readonly weight: number
+      readonly active: number
+      readonly connections: number
+      readonly connectFailures: number
+      readonly bytesUp: number
+      readonly bytesDown: number
+    }[]
+  }[]
+  readonly accessLog: { readonly written: number; readonly dropped: number }
+}
+
+/** Reads, validates and resolves a file, or throws ConfigError. Handed to control so that it knows no YAML. */
+export type LoadConfig = (file: string) => Promise<Config>
