@@ -17,7 +17,8 @@ export function drainPipe(reader: number): string {
   const chunk = Buffer.alloc(65_536)
   let text = ''
   try {
-    for (let got = readSync(reader, chunk); got > 0; got = readSync(reader, chunk)) text += chunk.toString('latin1', 0, got)
+    for (let got = readSync(reader, chunk); got > 0; got = readSync(reader, chunk))
+      text += chunk.toString('latin1', 0, got)
   } catch {
     // EAGAIN: a writer is there and has nothing to say.
   }
