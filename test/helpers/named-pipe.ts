@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { constants, openSync, readSync } from 'node:fs'
+import { closeSync, constants, openSync, readSync, writeSync } from 'node:fs'
 
 /** Makes a named pipe at `path` and opens it for reading. Nobody reads: it holds 64 KiB, and is then stuck. */
 export function openStuckPipe(path: string): number {
@@ -23,4 +23,14 @@ export function drainPipe(reader: number): string {
     // EAGAIN: a writer is there and has nothing to say.
   }
   return text
+}
+
+/** Writes until the pipe takes no more. */
+export function fillPipe(path: string): void {
+  const fd = openSync(path, constants.O_WRONLY | constants.O_NONBLOCK)
+  try {
+    while (true) writeSync(fd, Buffer.alloc(4096))
+  } catch {
+    closeSync(fd)
+  }
 }
