@@ -16,7 +16,7 @@ export interface SinkOptions {
 }
 
 const MAX_PENDING_BYTES = 4 * 1024 * 1024
-const MAX_WRITE_BYTES = 256 * 1024
+const MAX_WRITE_BYTES = 1024 * 1024
 const REPORT_INTERVAL_MS = 10_000
 const RETRY_MS = 50
 const CLOSE_TIMEOUT_MS = 1000
@@ -27,7 +27,7 @@ const CLOSE_TIMEOUT_MS = 1000
  *
  * ```
  *   write() ──► #queue ──► #current ──write(2)──► #fd
- *     │ full      at most 256 KiB are joined │ error
+ *     │ full      at most 1 MiB is joined    │ error
  *     └──► dropped ◄─────────────────────────┘ but the rest of a line that is half written is kept in #torn,
  *                                              and goes first with the next write
  * ```
