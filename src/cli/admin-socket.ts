@@ -16,7 +16,7 @@ export async function findAdminSocket(options: { readonly socket?: string; reado
   const socket = options.socket ?? (await readSocket(options.config)) ?? defaultSocket
   if (socket !== 'none') return socket
   const message = `Cannot ask mcs-lb: "${options.config}" says admin.socket: none; set a path there, or send SIGHUP to reload`
-  throw new McsError('MCS_ADMIN_UNREACHABLE', message, { source: 'config' })
+  throw new McsError('MCS_ADMIN_UNREACHABLE', message, { source: 'system' })
 }
 
 async function readSocket(file: string): Promise<string | undefined> {

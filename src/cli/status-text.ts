@@ -1,7 +1,9 @@
 import type { ServiceStatus } from '../control/service.ts'
 
-/** One cell; numbers stand to the right, text to the left. */
 type Cell = string | number
+
+/** Columns of figures. */
+const rightAligned = new Set(['WEIGHT', 'ACTIVE', 'ACCEPTED', 'CONNECTIONS', 'FAILURES', 'RESTARTS', 'UP', 'DOWN'])
 
 /** The status as `mcs-lb status` prints it: a few lines on the process, then one table for each kind of thing. */
 export function formatStatus(status: ServiceStatus): string {
@@ -81,7 +83,7 @@ export function formatBytes(bytes: number): string {
 function formatTable(head: readonly string[], rows: readonly (readonly Cell[])[]): string {
   if (rows.length === 0) return ''
   const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => `${row[column]}`.length)))
-  const isRight = head.map((_, column) => rows.every((row) => /^\d/.test(`${row[column]}`) && column > 1))
+  const isRight = head.map((title) => rightAligned.has(title))
   return [head, ...rows]
     .map((row) =>
       row
