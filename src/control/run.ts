@@ -30,11 +30,7 @@ export async function runService({ configFile }: { configFile: string }): Promis
   const service = new ServingService({
     version: readVersion(),
     configFile,
-    load: async (file) => {
-      const config = await loadConfig(file)
-      log.configure(config.log)
-      return config
-    },
+    load: (file) => loadConfig(file),
     log,
     notifier,
     descriptorLimit,
@@ -43,7 +39,10 @@ export async function runService({ configFile }: { configFile: string }): Promis
       log.error('Too many workers threw within a minute; giving up')
       exit.exit(EXIT_RUNTIME_FAILURE)
     },
-    onServing: (config) => followers.follow(config, service),
+    onServing: (config) => {
+      log.configure(config.log)
+      return followers.follow(config, service)
+    },
   })
   exit.register({ stopThreads: () => service.balancer.supervisor.stop() })
   await start(service, exit)
