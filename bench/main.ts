@@ -10,6 +10,9 @@ import { Sandbox } from './sandbox.ts'
 
 const results = fileURLToPath(new URL('../../bench/results/', import.meta.url))
 
+// Debian puts servers in sbin, which is not in the PATH of every user.
+process.env.PATH = `${process.env.PATH}:/usr/local/sbin:/usr/sbin`
+
 try {
   const options = parseOptions(process.argv.slice(2))
   await main(options)

@@ -55,9 +55,9 @@ export async function measureMemory(bench: Bench, name: TargetName): Promise<Fig
 }
 
 /** A pair of runs of mcs-lb that differ in one thing, as [target, variant, idle connections]. */
-export type Pair = readonly (readonly [target: string, variant: Variant, idle: number])[]
+type Pair = readonly (readonly [target: string, variant: Variant, idle: number])[]
 
-export function pairOf(row: 'log' | 'crowd', bench: Bench): Pair {
+function pairOf(row: 'log' | 'crowd', bench: Bench): Pair {
   if (row === 'log') {
     return [
       ['log on', { accessLog: true }, 0],

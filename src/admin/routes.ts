@@ -18,7 +18,7 @@ export interface Route {
 }
 
 const routes: readonly Route[] = [
-  { method: 'GET', path: '/status', handle: async (service) => ({ status: 200, body: service.status() }) },
+  { method: 'GET', path: '/status', handle: async (service) => ({ status: 200, body: await service.status() }) },
   { method: 'GET', path: '/healthz', handle: healthz },
   { method: 'POST', path: '/reload', handle: reload },
   { method: 'POST', path: '/reopen', handle: reopen },
@@ -47,7 +47,7 @@ export function answerFailure(error: unknown): Answer {
 }
 
 async function healthz(service: Service): Promise<Answer> {
-  const { state } = service.status()
+  const { state } = await service.status()
   return { status: state === 'serving' ? 200 : 503, body: { state } }
 }
 

@@ -47,6 +47,11 @@ export class RowRegistry {
     return row
   }
 
+  /** Every row that has an owner, former ones with live connections included. */
+  rowsInUse(): number[] {
+    return [...this.#byKey.values()].map((entry) => entry.row)
+  }
+
   /** The name that belongs to a row. */
   nameOf(row: number): string {
     return this.#names[row] ?? 'unknown'

@@ -13,7 +13,7 @@ import {
   TCP_NODELAY,
 } from './constants.ts'
 import { Libc } from './libc.ts'
-import { addressOf, checked, declare } from './library.ts'
+import { addressOf, checked, declare, permanent } from './library.ts'
 import { domainOf, encodeSockaddr } from './sockaddr.ts'
 import { setKeepAlive } from './socket-option.ts'
 
@@ -85,8 +85,7 @@ const instructions = [
   [0x06, 0, 0, 0xffff_ffff], // ret #-1: keep
 ] as const
 const FILTER_PROGRAM_BYTES = 16
-const filter = Buffer.allocUnsafeSlow(FILTER_PROGRAM_BYTES + 8 * instructions.length).fill(0)
-const filterAt = addressOf(filter)
+const { memory: filter, at: filterAt } = permanent(FILTER_PROGRAM_BYTES + 8 * instructions.length)
 filter.writeUInt16LE(instructions.length, 0)
 filter.writeBigUInt64LE(BigInt(filterAt + FILTER_PROGRAM_BYTES), 8)
 instructions.forEach(([code, jt, jf, k], i) => {
