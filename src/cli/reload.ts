@@ -38,11 +38,14 @@ async function printFaults(faults: readonly ReloadFault[]): Promise<void> {
   }
 }
 
-/** A socket that cannot be bound is a failure of this machine; everything that is in the file is the file's. */
+/** 78 where the file is at fault, 1 where the machine is: the same as `mcs-lb run` would exit with. */
 function exitCodeOf(result: ReloadResult): ExitCode {
   if (result.outcome !== 'refused') return ExitCode.good
-  const isConfig = result.errors.some((fault) => fault.code.startsWith('MCS_CONFIG_') || isInFile(fault))
-  return isConfig ? ExitCode.badConfig : ExitCode.failure
+  return result.errors.every(isOfFile) ? ExitCode.badConfig : ExitCode.failure
+}
+
+function isOfFile(fault: ReloadFault): boolean {
+  return fault.code.startsWith('MCS_CONFIG_') || fault.code === 'MCS_LIMIT_EXCEEDED'
 }
 
 function isInFile(fault: ReloadFault): fault is ReloadFault & { readonly file: string } {
