@@ -44,6 +44,8 @@ export interface Kernel {
   epollCtl(epoll: number, operation: number, fd: number, mask: number, low: number, high: number): number
   /** epoll_wait(2) into `events`, at most its capacity. `timeoutMs` is a whole number; -1 waits for ever. */
   epollWait(epoll: number, events: EpollEvents, timeoutMs: number): number
+  /** memcpy(3): copies `length` bytes between two places that do not overlap. */
+  copy(toAt: number, fromAt: number, length: number): void
   /** Takes what an eventfd(2) has counted, so that it is no longer readable. */
   drainEvent(fd: number): number
 }

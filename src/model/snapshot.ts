@@ -29,6 +29,8 @@ export interface ListenerSnapshot {
   readonly idleTimeoutMs: number
   readonly halfClosedTimeoutMs: number
   readonly maxDurationMs: number
+  /** Silence after which the backend's socket is probed; the client's inherit it from the listening socket. */
+  readonly keepAliveMs: number
 }
 
 /** A listening socket, opened by the main thread. The id is never given twice, the descriptor number may be. */

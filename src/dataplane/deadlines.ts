@@ -1,0 +1,85 @@
+import { setKeepAlive } from '../kernel/socket-option.ts'
+import { CauseCode } from '../model/cause.ts'
+import type { ListenerSnapshot } from '../model/snapshot.ts'
+import type { Closer } from './closer.ts'
+import type { Core } from './core.ts'
+import type { Dialer } from './dialer.ts'
+import { Flag, Phase } from './slots.ts'
+
+/**
+ * Looks at connections whose timer is due. A timer is armed for the earliest moment at which something might be over;
+ * what is true then is computed here, from when bytes last moved.
+ */
+export class Deadlines {
+  readonly #core: Core
+  readonly #closer: Closer
+  readonly #dialer: Dialer
+  readonly #onDue = (connection: number): void => this.#look(connection)
+
+  constructor(core: Core, closer: Closer, dialer: Dialer) {
+    this.#core = core
+    this.#closer = closer
+    this.#dialer = dialer
+  }
+
+  /** Looks at every connection whose timer is due by now. */
+  advance(): void {
+    this.#core.timers.advance(this.#core.nowMs, this.#onDue)
+  }
+
+  #look(connection: number): void {
+    const { slots } = this.#core
+    const phase = slots.phase[connection]
+    if (phase === Phase.dialing) this.#lookAtDial(connection)
+    else if (phase === Phase.relaying) this.#lookAtRelay(connection)
+    else if (phase === Phase.lingering) {
+      this.#closer.end(connection, slots.cause[connection]!, slots.errno[connection]!, false)
+    }
+  }
+
+  #lookAtDial(connection: number): void {
+    const { slots, servings, nowMs, timers } = this.#core
+    const serving = servings.at(slots.serving[connection]!)
+    const upstream = serving.upstreams[serving.listeners[slots.listener[connection]!]!.upstream]!
+    const deadlineMs = slots.dialedAt[connection]! + upstream.connectTimeoutMs
+    if (nowMs >= deadlineMs) this.#dialer.onTimeout(connection)
+    else timers.arm(connection, deadlineMs)
+  }
+
+  #lookAtRelay(connection: number): void {
+    const { slots, servings, nowMs, timers } = this.#core
+    const listener = servings.at(slots.serving[connection]!).listeners[slots.listener[connection]!]!
+    const endsAtMs = slots.acceptedAt[connection]! + listener.maxDurationMs
+    const quietSinceMs = slots.activeAt[connection]!
+    const halfClosed = this.#isHalfClosed(connection)
+    const idleMs = halfClosed ? Math.min(listener.halfClosedTimeoutMs, listener.idleTimeoutMs) : listener.idleTimeoutMs
+    if (nowMs >= endsAtMs) this.#closer.end(connection, CauseCode.maxDuration, 0, false)
+    else if (nowMs >= quietSinceMs + idleMs) this.#closer.end(connection, this.#idleCause(connection), 0, false)
+    else {
+      this.#keepAlive(connection, listener)
+      timers.arm(connection, Math.min(endsAtMs, quietSinceMs + idleMs))
+    }
+  }
+
+  #isHalfClosed(connection: number): boolean {
+    const { flags } = this.#core.slots
+    return ((flags[2 * connection]! | flags[2 * connection + 1]!) & Flag.finished) !== 0
+  }
+
+  #idleCause(connection: number): number {
+    const { slots } = this.#core
+    if ((slots.flags[2 * connection]! & Flag.blocked) !== 0) return CauseCode.backendStalled
+    if ((slots.flags[2 * connection + 1]! & Flag.blocked) !== 0) return CauseCode.clientStalled
+    return this.#isHalfClosed(connection) ? CauseCode.halfClosedTimeout : CauseCode.idleTimeout
+  }
+
+  /** Keep-alive on the backend's socket is set here, not when it connects: most connections end before it matters. */
+  #keepAlive(connection: number, listener: ListenerSnapshot): void {
+    const { slots, kernel } = this.#core
+    if (slots.keptAlive[connection] === 1) return
+    slots.keptAlive[connection] = 1
+    if (Number.isFinite(listener.keepAliveMs)) {
+      setKeepAlive(kernel, this.#core.fd(2 * connection + 1), listener.keepAliveMs)
+    }
+  }
+}

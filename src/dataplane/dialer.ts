@@ -1,0 +1,196 @@
+import { AF_UNIX, EPOLLERR, EPOLLHUP, EPOLLOUT, IPPROTO_TCP, SHUT_WR, TCP_NODELAY } from '../kernel/constants.ts'
+import { Errno } from '../kernel/errno.ts'
+import { CauseCode } from '../model/cause.ts'
+import type { BackendSnapshot, ListenerSnapshot } from '../model/snapshot.ts'
+import { MAX_RECORDED_ATTEMPTS } from '../shared/access-record.ts'
+import { BackendCounter } from '../shared/worker-counters.ts'
+import type { Closer } from './closer.ts'
+import type { Core } from './core.ts'
+import type { Relay } from './relay.ts'
+import { MAX_ATTEMPTS, Phase } from './slots.ts'
+
+const { EALREADY, EINPROGRESS, EINTR, EISCONN, EMFILE, ENFILE, ENOBUFS, ENOMEM, EADDRNOTAVAIL, ETIMEDOUT } = Errno
+
+const UNAVAILABLE = 'HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n'
+
+/** Finds a backend for an accepted connection: chooses, connects, and tries the next one when that fails. */
+export class Dialer {
+  readonly #core: Core
+  readonly #closer: Closer
+  readonly #relay: Relay
+  readonly #unavailable = Buffer.from(UNAVAILABLE)
+  readonly #unavailableAt: number
+  /** The connection for which a backend is being chosen. */
+  #connection = 0
+  readonly #isTried = (row: number): boolean => this.#wasTried(row)
+
+  constructor(core: Core, closer: Closer, relay: Relay) {
+    this.#core = core
+    this.#closer = closer
+    this.#relay = relay
+    this.#unavailableAt = core.kernel.addressOf(this.#unavailable)
+  }
+
+  /** Connects the first backend that can be reached; gives up by the listener's policy. */
+  dial(connection: number): void {
+    const { slots, servings, table } = this.#core
+    const serving = servings.at(slots.serving[connection]!)
+    const upstream = serving.upstreams[serving.listeners[slots.listener[connection]!]!.upstream]!
+    let errno = 0
+    while (slots.attempts[connection]! < Math.min(upstream.attempts, MAX_ATTEMPTS)) {
+      this.#connection = connection
+      const position = upstream.balancer.choose(table, this.#isTried)
+      if (position < 0) break
+      const backend = upstream.backends[position]!
+      errno = this.#attempt(connection, backend)
+      if (errno === 0) return
+      this.#noteFailure(connection, errno)
+    }
+    this.#giveUp(connection)
+  }
+
+  /** An event on the backend's socket while it connects. */
+  onEvent(connection: number, mask: number): void {
+    const core = this.#core
+    const side = 2 * connection + 1
+    if ((mask & (EPOLLERR | EPOLLHUP)) !== 0) {
+      const errno = core.kernel.socketError(core.fd(side))
+      if (errno !== 0) {
+        this.#retry(connection, errno)
+        return
+      }
+    }
+    if ((mask & EPOLLOUT) === 0) return
+    core.noteReadiness(side, mask)
+    this.#join(connection)
+  }
+
+  /** The attempt has taken longer than connect.timeout. */
+  onTimeout(connection: number): void {
+    this.#retry(connection, ETIMEDOUT)
+  }
+
+  /** Starts one attempt. Returns 0 when it is under way or has succeeded, else the errno. */
+  #attempt(connection: number, backend: BackendSnapshot): number {
+    const core = this.#core
+    const { kernel, slots } = core
+    const tried = slots.attempts[connection]!
+    slots.backendRow[connection] = backend.row
+    slots.triedRows[connection * MAX_ATTEMPTS + tried] = backend.row
+    slots.attempts[connection] = tried + 1
+    slots.dialedAt[connection] = core.nowMs
+    const side = 2 * connection + 1
+    const fd = kernel.socket(backend.domain)
+    if (fd < 0) return -fd
+    slots.descriptor[side] = fd + 1
+    if (backend.domain !== AF_UNIX) kernel.setOption(fd, IPPROTO_TCP, TCP_NODELAY, 1)
+    core.sockaddr.set(backend.sockaddr)
+    let result = kernel.connect(fd, core.sockaddrAt, backend.sockaddr.length)
+    if (result === -EINTR) result = kernel.connect(fd, core.sockaddrAt, backend.sockaddr.length)
+    const connected = result === 0 || result === -EISCONN
+    if (!connected && result !== -EINPROGRESS && result !== -EALREADY) return -result
+    const watched = core.watch(side)
+    if (watched < 0) return -watched
+    core.timers.armNoLaterThan(connection, core.nowMs + this.#connectTimeoutMs(connection))
+    if (connected) this.#join(connection)
+    return 0
+  }
+
+  #retry(connection: number, errno: number): void {
+    this.#noteFailure(connection, errno)
+    this.dial(connection)
+  }
+
+  #noteFailure(connection: number, errno: number): void {
+    const { slots, counters } = this.#core
+    const index = slots.attempts[connection]! - 1
+    if (index < MAX_RECORDED_ATTEMPTS) slots.triedErrnos[connection * MAX_RECORDED_ATTEMPTS + index] = errno
+    slots.errno[connection] = errno
+    counters.addBackend(slots.backendRow[connection]!, BackendCounter.connectFailures, 1)
+    this.#closer.releaseBackend(connection)
+    this.#core.closeSide(2 * connection + 1, false)
+    slots.flags[2 * connection + 1] = 0
+  }
+
+  /** The backend is connected: from here on bytes move. */
+  #join(connection: number): void {
+    const core = this.#core
+    const { slots } = core
+    const index = slots.attempts[connection]! - 1
+    if (index < MAX_RECORDED_ATTEMPTS) slots.triedErrnos[connection * MAX_RECORDED_ATTEMPTS + index] = 0
+    slots.phase[connection] = Phase.relaying
+    slots.connectedAt[connection] = core.nowMs
+    slots.activeAt[connection] = core.nowMs
+    core.counters.addBackend(slots.backendRow[connection]!, BackendCounter.connections, 1)
+    const tag = slots.tag[2 * connection]!
+    this.#relay.pump(2 * connection)
+    if (slots.tag[2 * connection] === tag) this.#relay.pump(2 * connection + 1)
+  }
+
+  /** No backend can be reached: the client is told in the way its listener asks for. */
+  #giveUp(connection: number): void {
+    const core = this.#core
+    const { slots, kernel } = core
+    const errno = slots.attempts[connection] === 0 ? 0 : slots.errno[connection]!
+    const cause = this.#causeOf(connection, errno)
+    const listener = this.#listenerOf(connection)
+    if (listener.onUnavailable === 'reset') {
+      this.#closer.end(connection, cause, errno, true)
+      return
+    }
+    const client = 2 * connection
+    if (listener.onUnavailable === 'http-503')
+      kernel.send(core.fd(client), this.#unavailableAt, this.#unavailable.length)
+    kernel.shutdown(core.fd(client), SHUT_WR)
+    slots.phase[connection] = Phase.lingering
+    slots.cause[connection] = cause
+    slots.errno[connection] = errno
+    core.timers.arm(connection, core.nowMs + core.tuning.lingerMs)
+    this.drain(connection)
+  }
+
+  /**
+   * Reads and drops what a refused client still sends, until it ends: closing a socket with unread bytes would reset
+   * it, and the client might never see why it was refused.
+   */
+  drain(connection: number): void {
+    const core = this.#core
+    const { kernel, slots, tuning } = core
+    for (let turn = 0; turn < 4; turn++) {
+      const got = kernel.recv(core.fd(2 * connection), core.scratchAt, tuning.readBytes, 0)
+      if (got > 0 || got === -EINTR) continue
+      if (got === -Errno.EAGAIN) {
+        core.rearm(2 * connection)
+        return
+      }
+      this.#closer.end(connection, slots.cause[connection]!, slots.errno[connection]!, false)
+      return
+    }
+    core.runLater(2 * connection)
+  }
+
+  #causeOf(connection: number, errno: number): number {
+    if (this.#core.slots.attempts[connection] === 0) return CauseCode.noBackend
+    if (errno === ETIMEDOUT) return CauseCode.connectTimeout
+    const outOf = [EMFILE, ENFILE, ENOBUFS, ENOMEM, EADDRNOTAVAIL]
+    return outOf.includes(errno) ? CauseCode.noDescriptors : CauseCode.connectFailed
+  }
+
+  #wasTried(row: number): boolean {
+    const { slots } = this.#core
+    const base = this.#connection * MAX_ATTEMPTS
+    const count = slots.attempts[this.#connection]!
+    for (let i = 0; i < count; i++) if (slots.triedRows[base + i] === row) return true
+    return false
+  }
+
+  #listenerOf(connection: number): ListenerSnapshot {
+    const { slots, servings } = this.#core
+    return servings.at(slots.serving[connection]!).listeners[slots.listener[connection]!]!
+  }
+
+  #connectTimeoutMs(connection: number): number {
+    const { slots, servings } = this.#core
+    return servings.at(slots.serving[connection]!).upstreams[this.#listenerOf(connection).upstream]!.connectTimeoutMs
+  }
+}

@@ -1,0 +1,37 @@
+import type { Snapshot } from '../model/snapshot.ts'
+
+/** What main tells a worker. */
+export type WorkerOrder =
+  /** Make ready to serve this snapshot; it is not served before the generation cell says so. */
+  | { readonly type: 'prepare'; readonly snapshot: Snapshot }
+  /** Forget a prepared snapshot: the reload was given up. */
+  | { readonly type: 'discard'; readonly generation: number }
+  /** Accept who still waits on these sockets, by id, and let go of them: they are about to be closed. */
+  | { readonly type: 'release'; readonly sockets: readonly number[] }
+  /** End every connection now: the time to drain is over. */
+  | { readonly type: 'abort' }
+  /** Count connections by generation. */
+  | { readonly type: 'report'; readonly id: number }
+
+/** What a worker tells main. */
+export type WorkerReport =
+  /** Its reactor runs. */
+  | { readonly type: 'started' }
+  | { readonly type: 'prepared'; readonly generation: number }
+  /** It accepts under this generation. */
+  | { readonly type: 'switched'; readonly generation: number }
+  /** It has let go of these sockets. */
+  | { readonly type: 'released'; readonly sockets: readonly number[] }
+  | {
+      readonly type: 'report'
+      readonly id: number
+      readonly generations: readonly { readonly generation: number; readonly connections: number }[]
+    }
+  /** It was removed, and its last connection is gone. It ends now. */
+  | { readonly type: 'finished' }
+
+/** The way between a reactor and main. `receive` never waits. */
+export interface OrderPort {
+  receive(): WorkerOrder | undefined
+  report(report: WorkerReport): void
+}
