@@ -116,7 +116,8 @@ export class Reactor {
         else this.#core.noteReadiness(side, mask)
         return
       case Phase.lingering:
-        this.#dialer.drain(connection)
+        // To ask again brings an event for the room to write as well; to read at that would ask again for ever.
+        if ((mask & ~EPOLLOUT) !== 0) this.#dialer.drain(connection)
         return
     }
   }
