@@ -130,7 +130,8 @@ export class Reactor {
       this.#relay.unblock(side ^ 1)
       if (slots.tag[side] !== tag) return
     }
-    if ((slots.flags[side]! & Flag.readable) !== 0) this.#relay.pump(side)
+    if ((mask & EPOLLERR) !== 0) this.#relay.noteGone(side)
+    else if ((slots.flags[side]! & Flag.readable) !== 0) this.#relay.pump(side)
   }
 
   #onClientGone(connection: number): void {
