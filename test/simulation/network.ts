@@ -3,7 +3,7 @@ import { findMismatch, writePattern } from './pattern.ts'
 import { type Behaviour, drawBehaviour, Peer } from './peer.ts'
 import type { SimKernel, Surroundings } from './sim-kernel.ts'
 import type { SimListener } from './sim-listener.ts'
-import { SocketEvent, type SimSocket } from './sim-socket.ts'
+import { type SimSocket, SocketEvent } from './sim-socket.ts'
 import type { Timed } from './timeline.ts'
 
 /** Backends listen on the ports from here on. */
@@ -124,8 +124,10 @@ export class Network implements Surroundings {
 
   inspect(socket: SimSocket, from: Uint8Array, offset: number, length: number): string {
     const { partner } = socket
-    if (partner === null || partner.remote === null) return this.#inspectReply(socket, from, offset, length)
-    const { stream, label } = partner.remote
+    const source = (partner?.remote ?? null) as Peer | null
+    if (partner === null || source === null || !source.started || (partner.closed && socket.sent === 0))
+      return this.#inspectReply(socket, from, offset, length)
+    const { stream, label } = source
     const { sent } = socket
     if (sent + length > partner.consumed && sent + length > partner.lastReadFrom + partner.lastReadCount)
       return `bytes: ${socket.label} is sent more than ${label} wrote, at ${sent}`

@@ -16,6 +16,9 @@ export interface Limits {
   readonly areLong: boolean
 }
 
+/** A turn has one time, though virtual time goes on during it. */
+const SLACK_MS = 5
+
 const CLEAN: ReadonlySet<number> = new Set([CauseCode.clientClosed, CauseCode.backendClosed])
 const TIMED: ReadonlySet<number> = new Set([
   CauseCode.idleTimeout,
@@ -63,8 +66,7 @@ export class Oracle {
       if (socket === null || socket.closed || socket.fd < 0) continue
       const { partner } = socket
       if (partner === null || partner.fd < 0 || partner.phase === 'connecting') continue
-      const fault =
-        this.#idleTooLong(socket, partner) || unmoved(socket, partner) || unmoved(partner, socket)
+      const fault = this.#idleTooLong(socket, partner) || unmoved(socket, partner) || unmoved(partner, socket)
       if (fault !== '') return fault
     }
     return ''
@@ -72,7 +74,7 @@ export class Oracle {
 
   #idleTooLong(socket: SimSocket, partner: SimSocket): string {
     const quietMs = this.#network.kernel.nowMs() - Math.max(socket.movedAtMs, partner.movedAtMs, partner.openedAtMs)
-    if (quietMs <= this.#limits.idleMs + 4 * this.#limits.tickMs) return ''
+    if (quietMs <= this.#limits.idleMs + 4 * this.#limits.tickMs + SLACK_MS) return ''
     return `timeout: nothing has moved on ${socket.label} for ${quietMs.toFixed(0)} ms, and it is still open`
   }
 
@@ -95,8 +97,21 @@ export class Oracle {
     if (socket === null || Number.isNaN(socket.closedAtMs))
       return record === undefined ? '' : `record: ${peer.label} was never accepted`
     if (record === undefined) return `record: ${peer.label} has none`
-    const partner = socket.partner?.remote?.started === true ? (socket.partner as SimSocket) : null
+    const partner = this.#joined(peer, socket, record)
+    if (partner !== null && BEFORE_BACKEND.has(record.cause))
+      return `record: ${peer.label} had a backend, and ended by ${causes[record.cause]?.name}`
     return this.#checkRecord(peer, socket, partner, record) || this.#checkStreams(peer, socket, partner, record)
+  }
+
+  /**
+   * The backend's socket, if one was ever connected for this client. One that was lost before the reactor looked counts
+   * as an attempt that failed.
+   */
+  #joined(peer: Peer, socket: SimSocket, record: AccessRecord): SimSocket | null {
+    const { partner } = socket
+    if (partner === null || (partner.remote as Peer | null)?.started !== true) return null
+    const failed = BEFORE_BACKEND.has(record.cause) && partner.sent + partner.consumed === 0
+    return failed && !this.#mustBeClean(peer, socket, partner) ? null : partner
   }
 
   #checkRecord(peer: Peer, socket: SimSocket, partner: SimSocket | null, record: AccessRecord): string {
@@ -111,8 +126,6 @@ export class Oracle {
         `record: ${peer.label} has ${record.bytesUp} up and ${record.bytesDown} down; ` +
         `${partner.sent} and ${socket.sent} were delivered`
       )
-    if (BEFORE_BACKEND.has(record.cause) && socket.sent + partner.sent > 0)
-      return `record: ${peer.label} ended by ${name} after bytes had moved`
     return this.#checkTimeout(peer, socket, partner, record, name)
   }
 
@@ -122,9 +135,9 @@ export class Oracle {
       const halfClosed = socket.endSent || partner.endSent
       const leastMs = halfClosed ? Math.min(idleMs, halfClosedMs) : idleMs
       const quietMs = socket.closedAtMs - Math.max(socket.movedAtMs, partner.movedAtMs)
-      if (quietMs < leastMs - 1) return `timeout: ${peer.label} ended by ${name} after ${quietMs.toFixed(3)} ms`
+      if (quietMs < leastMs - SLACK_MS) return `timeout: ${peer.label} ended by ${name} after ${quietMs.toFixed(3)} ms`
     }
-    if (record.cause === CauseCode.maxDuration && record.totalMs < maxDurationMs - 1)
+    if (record.cause === CauseCode.maxDuration && record.totalMs < maxDurationMs - SLACK_MS)
       return `timeout: ${peer.label} ended by ${name} after ${record.totalMs} ms`
     return ''
   }
@@ -147,6 +160,7 @@ export class Oracle {
     const endings = [client.behaviour.ending, backend.behaviour.ending]
     if (endings.some((ending) => ending !== 'half-close' && ending !== 'last')) return false
     if (endings.every((ending) => ending === 'last')) return false
+    if (backend.behaviour.waits && client.behaviour.total === 0 && client.behaviour.ending === 'last') return false
     return client.behaviour.reading !== 'never' && backend.behaviour.reading !== 'never'
   }
 }

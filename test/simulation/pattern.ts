@@ -17,7 +17,13 @@ export function writePattern(stream: number, position: number, into: Uint8Array,
 }
 
 /** Index of the first byte of `from` at `offset` that is not the stream's, or -1. */
-export function findMismatch(stream: number, position: number, from: Uint8Array, offset: number, length: number): number {
+export function findMismatch(
+  stream: number,
+  position: number,
+  from: Uint8Array,
+  offset: number,
+  length: number,
+): number {
   const shift = stream * 1021
   for (let i = 0; i < length; i++) {
     const expected = position + i === 0 ? stream : (table[(position + i + shift) % PERIOD] as number)

@@ -34,7 +34,7 @@ export function drawBehaviour(random: Random, isClient: boolean): Behaviour {
   return {
     total,
     chunk: random.pick([1, 3, 16, 40, 100]),
-    gapMs: random.pick([0, 0.05, 0.05, 0.5, 0.5, 4, 60]),
+    gapMs: random.pick([0.01, 0.05, 0.05, 0.5, 0.5, 4, 60]),
     reading: random.chance(24) ? 'never' : random.chance(200) ? 'slow' : 'eager',
     readPauseMs: random.chance(120) ? random.between(1, 300) : 0,
     waits: !isClient && random.chance(500),
@@ -137,14 +137,14 @@ export class Peer implements Client, Timed {
   #schedule(): void {
     if (this.#scheduled || this.over || this.#startedAtMs < 0) return
     this.#scheduled = true
-    const { gapMs } = this.behaviour
-    const delayMs = gapMs === 0 ? 0 : (gapMs * this.#random.below(1024)) / 1024
-    this.#timeline.add(this.#clock.nowMs() + delayMs, this, 0)
+    const nowMs = this.#clock.nowMs()
+    const atMs = nowMs + (this.behaviour.gapMs * this.#random.between(1, 1024)) / 1024
+    this.#timeline.add(this.#onlyReads ? Math.max(atMs, this.#readsFromMs) : atMs, this, 0)
   }
 
   #read(socket: SimSocket): void {
-    const { reading, readPauseMs } = this.behaviour
-    if (reading === 'never' || this.#clock.nowMs() < this.#startedAtMs + readPauseMs) return
+    const { reading } = this.behaviour
+    if (reading === 'never' || this.#clock.nowMs() < this.#readsFromMs) return
     const count = reading === 'slow' ? Math.min(socket.unsent, this.#random.between(1, 16)) : socket.unsent
     if (count > 0) socket.take(count)
     if (count > 0) this.#onStep?.(this, `reads ${count}`)
@@ -152,6 +152,15 @@ export class Peer implements Client, Timed {
       this.sawEnd = true
       this.#onStep?.(this, 'sees the end')
     }
+  }
+
+  get #readsFromMs(): number {
+    return this.#startedAtMs + this.behaviour.readPauseMs
+  }
+
+  /** There is nothing to do but to read, so that a pause in reading may be slept through. */
+  get #onlyReads(): boolean {
+    return this.socket !== null && !this.#writes(this.socket)
   }
 
   #write(socket: SimSocket): void {
@@ -209,13 +218,16 @@ export class Peer implements Client, Timed {
 
   /** Whether it goes on by itself. Else it waits for {@link onRoom} or {@link onBytes}. */
   #hasWork(socket: SimSocket): boolean {
+    const reads = this.behaviour.reading !== 'never' && (socket.unsent > 0 || (socket.atEnd && !this.sawEnd))
+    return reads || this.#writes(socket)
+  }
+
+  /** Whether it has bytes or an end to send, and may send them now. */
+  #writes(socket: SimSocket): boolean {
     const { behaviour } = this
-    const reads = behaviour.reading !== 'never' && (socket.unsent > 0 || (socket.atEnd && !this.sawEnd))
-    if (reads) return true
     if (behaviour.waits && socket.taken === 0 && !this.sawEnd) return false
-    if (behaviour.ending === 'silent' && socket.written >= behaviour.total) return false
     if (socket.written < (behaviour.ending === 'reset' ? behaviour.resetAt : behaviour.total))
       return socket.roomToWrite > 0
-    return !socket.endWritten && (behaviour.ending !== 'last' || this.sawEnd)
+    return behaviour.ending !== 'silent' && !socket.endWritten && (behaviour.ending !== 'last' || this.sawEnd)
   }
 }

@@ -60,13 +60,7 @@ const acceptErrors = [
   Errno.ETIMEDOUT,
 ]
 /** These leave the connection in the backlog; the others take it out. */
-const acceptLater: ReadonlySet<number> = new Set([
-  Errno.EINTR,
-  Errno.EMFILE,
-  Errno.ENFILE,
-  Errno.ENOBUFS,
-  Errno.ENOMEM,
-])
+const acceptLater: ReadonlySet<number> = new Set([Errno.EINTR, Errno.EMFILE, Errno.ENFILE, Errno.ENOBUFS, Errno.ENOMEM])
 /** 4095 is one that no man page names. */
 const receiveErrors = [Errno.ENOMEM, Errno.EIO, Errno.ENOBUFS, 4095]
 const sendErrors = [Errno.ENOBUFS, Errno.ENOMEM, Errno.EPERM, Errno.EIO, 4095]
@@ -101,6 +95,8 @@ export class SimKernel implements Kernel, Host {
   tracer: ((line: string) => void) | null = null
   #surroundings: Surroundings | null = null
   #nowMs = 1000
+  /** When epoll_wait last returned. */
+  #turnMs = 0
   #idleTurns = 0
 
   constructor(random: Random, hostility: Hostility) {
@@ -374,6 +370,7 @@ export class SimKernel implements Kernel, Host {
     this.#passTime()
     const count = this.#await(epoll, events, timeoutMs)
     this.events += count
+    this.#turnMs = this.#nowMs
     if (this.tracing) this.#traceBatch(events, count, timeoutMs)
     return count
   }
@@ -433,7 +430,7 @@ export class SimKernel implements Kernel, Host {
   /** A system call begins. The network may go on before it takes effect. */
   #enter(): void {
     this.calls++
-    if (this.random.chance(this.hostility.concurrency) && this.timeline.nextMs < this.#nowMs + 1) this.#fireNext()
+    if (this.random.chance(this.hostility.concurrency) && this.timeline.nextMs < this.#turnMs + 2) this.#fireNext()
   }
 
   #fireNext(): void {

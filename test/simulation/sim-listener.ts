@@ -1,7 +1,7 @@
 import { EPOLLIN } from '#src/kernel/constants.js'
-import type { Timed } from './timeline.ts'
 import { SimFile } from './sim-file.ts'
 import type { SimSocket } from './sim-socket.ts'
+import type { Timed } from './timeline.ts'
 
 /** A listening socket and the connections that wait to be accepted, at most its backlog. */
 export class SimListener extends SimFile {

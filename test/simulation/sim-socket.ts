@@ -113,7 +113,8 @@ export class SimSocket extends SimFile implements Timed {
 
   /** sk_stream_is_writeable(): at least a third of the buffer is free. */
   get writable(): boolean {
-    return this.sendRoom - this.unsent >= this.unsent >> 1
+    const free = this.sendRoom - this.unsent
+    return free > 0 && free >= this.unsent >> 1
   }
 
   poll(): number {
