@@ -4,7 +4,7 @@ import type { Config } from '../model/config.ts'
 export interface Service {
   /** Reads the file again and serves it. Never rejects: a refused file is an answer. */
   reload(trigger: ReloadTrigger): Promise<ReloadResult>
-  status(): ServiceStatus
+  status(): Promise<ServiceStatus>
   /** Opens the log files again under their names (logrotate). Rejects with MCS_LOG_UNWRITABLE. */
   reopenLogs(): Promise<void>
 }

@@ -1,7 +1,7 @@
 import { MSG_NOSIGNAL, SO_ERROR, SO_LINGER, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM, SOL_SOCKET } from './constants.ts'
 import type { EpollEvents, Kernel } from './kernel.ts'
 import { SOCKADDR_BYTES } from './kernel.ts'
-import { addressOf, checked, declare, lastErrno } from './library.ts'
+import { addressOf, checked, declare, lastErrno, permanent } from './library.ts'
 
 const c = {
   accept4: declare('int accept4(int, uintptr_t, uintptr_t, int)'),
@@ -31,19 +31,18 @@ const DATA_WORD = packed ? 1 : 2
  * Arguments that are passed by pointer, filled right before the call. One page for each thread, for the module lives
  * once in each.
  */
-const words = new Int32Array(Buffer.allocUnsafeSlow(64).buffer)
-const wordsAt = addressOf(new Uint8Array(words.buffer))
+const page = permanent(64)
+const words = new Int32Array(page.memory.buffer, page.memory.byteOffset, 16)
 const EVENT_WORD = 0
 const VALUE_WORD = 4
 const LINGER_WORD = 6
 const LENGTH_WORD = 8
-const at = (word: number) => wordsAt + 4 * word
+const at = (word: number) => page.at + 4 * word
 const eventAt = at(EVENT_WORD)
 const valueAt = at(VALUE_WORD)
 const lingerAt = at(LINGER_WORD)
 const lengthAt = at(LENGTH_WORD)
-const counter = Buffer.allocUnsafeSlow(8)
-const counterAt = addressOf(counter)
+const counterAt = permanent(8).at
 
 /** {@link performance.now} counts from the start of its own thread; this makes it CLOCK_MONOTONIC for all of them. */
 const clockOffsetMs = Number(process.hrtime.bigint()) / 1e6 - performance.now()

@@ -18,6 +18,16 @@ export function addressOf(memory: Uint8Array): number {
   return Number(koffi.address(memory))
 }
 
+/** Memory whose address has been handed out as a number: nothing else would keep it from being freed. */
+const retained: Uint8Array[] = []
+
+/** Zeroed memory that is never freed, and its address. For arguments that C takes by pointer. */
+export function permanent(bytes: number): { readonly memory: Buffer; readonly at: number } {
+  const memory = Buffer.allocUnsafeSlow(bytes).fill(0)
+  retained.push(memory)
+  return { memory, at: addressOf(memory) }
+}
+
 /** A result of zero or more as it is, a failed call as its negated errno. */
 export function checked(result: number): number {
   return result < 0 ? -koffi.errno() : result

@@ -5,19 +5,22 @@ import {
   IPPROTO_IPV6,
   IPPROTO_TCP,
   IPV6_V6ONLY,
+  SO_ATTACH_FILTER,
+  SO_DETACH_FILTER,
   SO_REUSEADDR,
   SO_REUSEPORT,
   SOL_SOCKET,
   TCP_NODELAY,
 } from './constants.ts'
 import { Libc } from './libc.ts'
-import { addressOf, checked, declare } from './library.ts'
+import { addressOf, checked, declare, permanent } from './library.ts'
 import { domainOf, encodeSockaddr } from './sockaddr.ts'
 import { setKeepAlive } from './socket-option.ts'
 
 const c = {
   bind: declare('int bind(int, uintptr_t, uint32_t)'),
   listen: declare('int listen(int, int)'),
+  setsockopt: declare('int setsockopt(int, int, int, uintptr_t, uint32_t)'),
 }
 
 const kernel = new Libc()
@@ -55,3 +58,40 @@ export function listenOn(fd: number, backlog: number): number {
 export function allowSharedBind(fd: number): number {
   return kernel.setOption(fd, SOL_SOCKET, SO_REUSEPORT, 1)
 }
+
+/**
+ * Has the kernel drop the SYN of every new client, while clients whose handshake is under way still get through. A
+ * socket that is to be closed is emptied behind this, and resets nobody: closing it resets the clients queued on it.
+ * Returns 0 or the negated errno.
+ */
+export function refuseNewClients(fd: number): number {
+  return checked(c.setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, filterAt, FILTER_PROGRAM_BYTES))
+}
+
+/** Undoes {@link refuseNewClients}. */
+export function admitNewClients(fd: number): number {
+  return kernel.setOption(fd, SOL_SOCKET, SO_DETACH_FILTER, 0)
+}
+
+/**
+ * A classic BPF program over the TCP header (socket(7), SO_ATTACH_FILTER): byte 13 has the flags, 0x02 is SYN and 0x10
+ * ACK. Each instruction is code u16, jt u8, jf u8, k u32.
+ */
+const instructions = [
+  [0x30, 0, 0, 13], // ldb [13]
+  [0x54, 0, 0, 0x12], // and #0x12
+  [0x15, 0, 1, 0x02], // jeq #0x02, next, skip one
+  [0x06, 0, 0, 0], // ret #0: drop
+  [0x06, 0, 0, 0xffff_ffff], // ret #-1: keep
+] as const
+const FILTER_PROGRAM_BYTES = 16
+const { memory: filter, at: filterAt } = permanent(FILTER_PROGRAM_BYTES + 8 * instructions.length)
+filter.writeUInt16LE(instructions.length, 0)
+filter.writeBigUInt64LE(BigInt(filterAt + FILTER_PROGRAM_BYTES), 8)
+instructions.forEach(([code, jt, jf, k], i) => {
+  const at = FILTER_PROGRAM_BYTES + 8 * i
+  filter.writeUInt16LE(code, at)
+  filter.writeUInt8(jt, at + 2)
+  filter.writeUInt8(jf, at + 3)
+  filter.writeUInt32LE(k, at + 4)
+})

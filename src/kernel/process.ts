@@ -1,5 +1,5 @@
 import { EFD_CLOEXEC, EFD_NONBLOCK, RLIMIT_NOFILE } from './constants.ts'
-import { addressOf, checked, declare } from './library.ts'
+import { checked, declare, permanent } from './library.ts'
 
 const c = {
   eventfd: declare('int eventfd(uint32_t, int)'),
@@ -9,8 +9,8 @@ const c = {
   write: declare('long write(int, uintptr_t, size_t)'),
 }
 
-const one = new BigUint64Array([1n])
-const oneAt = addressOf(new Uint8Array(one.buffer))
+const one = permanent(8)
+one.memory.writeBigUInt64LE(1n)
 
 /** A non-blocking eventfd(2) that wakes a thread blocked in epoll_wait. Returns the descriptor or a negated errno. */
 export function createEvent(): number {
@@ -19,7 +19,7 @@ export function createEvent(): number {
 
 /** Makes an eventfd readable. */
 export function signalEvent(fd: number): void {
-  c.write(fd, oneAt, 8)
+  c.write(fd, one.at, 8)
 }
 
 /** Ends the process at once, whatever its threads are blocked in. */
@@ -33,12 +33,12 @@ export function exitNow(code: number): never {
  * Source: getrlimit(2).
  */
 export function raiseDescriptorLimit(): number {
-  const limits = new BigUint64Array(2)
-  const at = addressOf(new Uint8Array(limits.buffer))
+  const { memory, at } = permanent(16)
   if (c.getrlimit(RLIMIT_NOFILE, at) < 0) return 1024
-  const [soft = 0n, hard = 0n] = limits
+  const soft = memory.readBigUInt64LE(0)
+  const hard = memory.readBigUInt64LE(8)
   if (soft < hard) {
-    limits[0] = hard
+    memory.writeBigUInt64LE(hard, 0)
     if (c.setrlimit(RLIMIT_NOFILE, at) < 0) return toLimit(soft)
   }
   return toLimit(hard)

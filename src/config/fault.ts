@@ -1,0 +1,53 @@
+import type { ConfigIssue } from '../model/errors.ts'
+import { quote } from './quote.ts'
+import { type LinePositions, offsetOf, type SourceNode } from './source.ts'
+
+/** Keys and list positions that lead from the document to a value. */
+export type Path = readonly (string | number)[]
+
+/** What is wrong somewhere in the document, before it has a line and a column. */
+export interface Fault {
+  readonly path: Path
+  /** Which end of the entry at `path` it is about; a number is an offset in the text. */
+  readonly on: 'key' | 'value' | number
+  readonly message: string
+  readonly hint: string
+}
+
+/** Most issues that are listed; one more says how many were left out. */
+const maxIssues = 100
+
+/** The faults in the order of the file, with line and column; `unexplained` more are only counted. */
+export function toIssues(
+  faults: readonly Fault[],
+  unexplained: number,
+  file: string,
+  positions: LinePositions,
+  root: SourceNode | undefined,
+): ConfigIssue[] {
+  const placed = faults.map((fault) => ({
+    fault,
+    offset: typeof fault.on === 'number' ? fault.on : offsetOf(root, fault.path, fault.on),
+  }))
+  placed.sort((a, b) => a.offset - b.offset)
+  const issues = placed.slice(0, maxIssues).map(({ fault, offset }) => {
+    const { line, column } = positions.at(offset)
+    return { file, line, column, path: formatPath(fault.path), message: fault.message, hint: fault.hint }
+  })
+  const omitted = placed.length - issues.length + unexplained
+  const last = issues.at(-1)
+  if (omitted > 0 && last !== undefined) {
+    issues.push({ ...last, path: '', message: `${omitted} more faults are not listed`, hint: 'mend those above first' })
+  }
+  return issues
+}
+
+/** `upstreams.chat.servers[0].weight`; a key that is no plain name stands in quotes. */
+export function formatPath(path: Path): string {
+  let text = ''
+  for (const segment of path) {
+    if (typeof segment === 'number') text += `[${segment}]`
+    else text += `${text === '' ? '' : '.'}${/^[A-Za-z0-9._-]{1,64}$/.test(segment) ? segment : quote(segment)}`
+  }
+  return text
+}

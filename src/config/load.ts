@@ -1,0 +1,96 @@
+import { dirname, resolve } from 'node:path'
+import type { Config } from '../model/config.ts'
+import { ConfigError } from '../model/errors.ts'
+import { checkAcross } from './cross-field.ts'
+import { toData } from './data.ts'
+import type { LbDocument } from './document.generated.ts'
+import { explain } from './explain.ts'
+import { type Fault, toIssues } from './fault.ts'
+import { type Machine, thisMachine } from './machine.ts'
+import { parseText } from './parse.ts'
+import { readConfigText } from './read-text.ts'
+import { resolveConfig } from './resolve.ts'
+import { LinePositions, nodeAt, type SourceNode } from './source.ts'
+import { validate } from './validate.ts'
+
+/** Violations that are explained; hostile files have more, and those are only counted. */
+const maxExplained = 1000
+
+/**
+ * Reads, validates and resolves a file.
+ *
+ * Throws ConfigError with all faults of the file, and MCS_CONFIG_UNREADABLE where there is no file to read.
+ */
+export async function loadConfig(file: string, env: Readonly<NodeJS.ProcessEnv> = process.env): Promise<Config> {
+  return parseConfig(await readConfigText(file), file, env)
+}
+
+/**
+ * Validates and resolves the text of a file. `file` is the name for messages, and relative paths start in its folder.
+ *
+ * Throws ConfigError with all faults of the text, and nothing else, whatever it holds.
+ */
+export function parseConfig(
+  text: string,
+  file: string,
+  env: Readonly<NodeJS.ProcessEnv>,
+  machine: Machine = thisMachine(),
+): Config {
+  const baseDirectory = dirname(resolve(file))
+  const { document, root, faults, unexplained } = examine(text, env, baseDirectory, machine)
+  if (faults.length > 0 || root === undefined) {
+    throw new ConfigError(toIssues(faults, unexplained, file, new LinePositions(text), root))
+  }
+  return resolveConfig(document as LbDocument, {
+    baseDirectory,
+    machine,
+    listenerNames: namesOf(root, 'listeners'),
+    upstreamNames: namesOf(root, 'upstreams'),
+  })
+}
+
+interface Examination {
+  readonly document: unknown
+  readonly root: SourceNode | undefined
+  readonly faults: readonly Fault[]
+  /** Further faults that were found but not put into words. */
+  readonly unexplained: number
+}
+
+function examine(text: string, env: Readonly<NodeJS.ProcessEnv>, baseDirectory: string, machine: Machine): Examination {
+  const nul = text.indexOf('\0')
+  if (nul !== -1) {
+    const fault: Fault = { path: [], on: nul, message: 'this is a NUL byte', hint: 'save the file as UTF-8 text' }
+    return { document: undefined, root: undefined, faults: [fault], unexplained: 0 }
+  }
+  const { root, faults: parseFaults } = parseText(text, env)
+  if (root === undefined) return { document: undefined, root, faults: parseFaults, unexplained: 0 }
+  const { data, faults: sizeFaults } = toData(root)
+  if (sizeFaults.length > 0) {
+    return { document: undefined, root, faults: [...parseFaults, ...sizeFaults], unexplained: 0 }
+  }
+  const violations = validate(data)
+  const explained = violations.slice(0, maxExplained).flatMap((violation) => explain(violation, root) ?? [])
+  return {
+    document: data,
+    root,
+    faults: onePerValue([...parseFaults, ...explained, ...checkAcross(data, baseDirectory, machine)]),
+    unexplained: Math.max(0, violations.length - maxExplained),
+  }
+}
+
+/** Of several faults of one value only the first is told: the others follow from it. */
+function onePerValue(faults: readonly Fault[]): Fault[] {
+  const seen = new Set<string>()
+  return faults.filter((fault) => {
+    const identity = JSON.stringify(fault.on === 'value' ? fault.path : fault)
+    if (seen.has(identity)) return false
+    seen.add(identity)
+    return true
+  })
+}
+
+function namesOf(root: SourceNode, key: string): string[] {
+  const node = nodeAt(root, [key])
+  return node?.kind === 'map' ? [...node.entries.keys()] : []
+}

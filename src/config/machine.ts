@@ -1,0 +1,59 @@
+import { readFileSync } from 'node:fs'
+import { availableParallelism, networkInterfaces } from 'node:os'
+import { dirname, join } from 'node:path'
+
+/** What a file's meaning takes from the machine that it is read on. */
+export interface Machine {
+  /** CPUs that this process may use, at least 1. */
+  readonly cpus: number
+  /** IP addresses of its interfaces. */
+  readonly addresses: readonly string[]
+}
+
+/** The machine that this process runs on. */
+export function thisMachine(): Machine {
+  const addresses = Object.values(networkInterfaces()).flatMap((rows) => (rows ?? []).map((row) => row.address))
+  return { cpus: usableCpus(availableParallelism(), readText), addresses }
+}
+
+/**
+ * CPUs that this process may use: those that the scheduler gives it, and no more than the CPU quota of its cgroup and
+ * of every cgroup above it, rounded up (cgroups(7), v2 `cpu.max`, v1 `cpu.cfs_quota_us`).
+ */
+export function usableCpus(scheduled: number, read: (path: string) => string | undefined): number {
+  const quotas = cgroupFolders(read('/proc/self/cgroup') ?? '').map((folder) => quotaOf(folder, read))
+  return Math.max(1, Math.min(scheduled, ...quotas.map(Math.ceil)))
+}
+
+/** Folders that may hold a quota. In a container the path may be the host's; the root of the mount is then ours. */
+function cgroupFolders(text: string): string[] {
+  const folders: string[] = []
+  for (const line of text.split('\n')) {
+    const match = /^\d+:([^:]*):(\/.*)$/.exec(line)
+    const controllers = match?.[1]?.split(',') ?? ['none']
+    if (match === null || (match[1] !== '' && !controllers.includes('cpu'))) continue
+    const mount = match[1] === '' ? '/sys/fs/cgroup' : `/sys/fs/cgroup/${match[1]}`
+    for (let path = match[2] ?? '/'; ; path = dirname(path)) {
+      folders.push(join(mount, path))
+      if (path === '/') break
+    }
+  }
+  return folders
+}
+
+function quotaOf(folder: string, read: (path: string) => string | undefined): number {
+  const [quota, period] = read(join(folder, 'cpu.max'))?.trim().split(/\s+/) ?? [
+    read(join(folder, 'cpu.cfs_quota_us')),
+    read(join(folder, 'cpu.cfs_period_us')),
+  ]
+  const cpus = Number(quota) / Number(period)
+  return cpus > 0 && Number.isFinite(cpus) ? cpus : Number.POSITIVE_INFINITY
+}
+
+function readText(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return undefined
+  }
+}

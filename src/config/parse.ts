@@ -1,0 +1,63 @@
+import { type Document, parseDocument, type YAMLError } from 'yaml'
+import { buildSource } from './build-source.ts'
+import type { Fault } from './fault.ts'
+import { printable } from './quote.ts'
+import type { SourceNode } from './source.ts'
+
+export interface ParsedText {
+  /** Undefined where the text is no YAML at all. */
+  readonly root: SourceNode | undefined
+  readonly faults: readonly Fault[]
+}
+
+/** Reads YAML 1.2 (core schema) and replaces variables. Throws nothing, whatever the text holds. */
+export function parseText(text: string, env: Readonly<NodeJS.ProcessEnv>): ParsedText {
+  let document: Document.Parsed
+  try {
+    document = parseDocument(text, {
+      version: '1.2',
+      schema: 'core',
+      resolveKnownTags: false,
+      merge: false,
+      strict: true,
+      stringKeys: true,
+      // Duplicates are found while the tree is built: the comparison in the library is quadratic.
+      uniqueKeys: false,
+      prettyErrors: false,
+      logLevel: 'silent',
+    })
+  } catch (error) {
+    return { root: undefined, faults: [unparsable(error)] }
+  }
+  const faults = [...document.errors, ...document.warnings].map(fromYaml)
+  const version = document.directives.yaml
+  if (version.explicit === true && version.version !== '1.2') {
+    faults.push({ path: [], on: 0, message: `this is YAML ${version.version}`, hint: 'remove the %YAML directive' })
+  }
+  if (faults.length > 0) return { root: undefined, faults }
+  return buildSource(document.contents, env)
+}
+
+/** The parser calls itself for every level, so that only depth can exhaust the stack. */
+function unparsable(error: unknown): Fault {
+  const message = error instanceof RangeError ? 'values are nested too deeply' : 'this is not YAML'
+  return { path: [], on: 0, message, hint: 'look at config/lb.yaml for a file that works' }
+}
+
+function fromYaml(error: YAMLError): Fault {
+  const known = error.message.startsWith('Flow') ? undefined : explanations[error.code]
+  const [message, hint] = known ?? [`this is not YAML: ${printable(error.message)}`, '']
+  return { path: [], on: error.pos[0], message, hint }
+}
+
+/** Faults that are met often, or that the library explains to programmers and not to operators. */
+const explanations: Partial<Record<YAMLError['code'], readonly [message: string, hint: string]>> = {
+  BAD_INDENT: ['the indentation does not fit the lines above', 'keys of one map start in the same column'],
+  BLOCK_AS_IMPLICIT_KEY: ['a nested map cannot start on this line', 'put it on the next line, indented further'],
+  KEY_OVER_1024_CHARS: ['a key is longer than 1024 characters', 'a ":" may be missing or misplaced'],
+  MULTILINE_IMPLICIT_KEY: ['a key spans several lines', 'a ":" may be missing or misplaced'],
+  MULTIPLE_DOCS: ['a second document starts here', 'remove the "---" or "..." line; the file is one document'],
+  NON_STRING_KEY: ['a key is not a plain word', 'write it as text; a variable within [ ] or { } needs quotes'],
+  TAB_AS_INDENT: ['a tab is used for indentation', 'indent with spaces'],
+  TAG_RESOLVE_FAILED: ['this tag is not known', 'remove the word that starts with "!"'],
+}

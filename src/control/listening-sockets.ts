@@ -1,0 +1,167 @@
+import { lstatSync, unlinkSync } from 'node:fs'
+import { connect } from 'node:net'
+import { Errno, errnoName } from '../kernel/errno.ts'
+import { Libc } from '../kernel/libc.ts'
+import { admitNewClients, allowSharedBind, bindSocket, listenOn, refuseNewClients } from '../kernel/listening-socket.ts'
+import { setKeepAlive } from '../kernel/socket-option.ts'
+import { formatAddress, type SocketAddress } from '../model/address.ts'
+import { McsError } from '../model/errors.ts'
+
+/** What a listener wants of its sockets. */
+export interface SocketWish {
+  readonly listener: string
+  readonly address: SocketAddress
+  readonly backlog: number
+  readonly keepAliveMs: number
+}
+
+/** A listening socket. It is kept by its address from one configuration to the next and never bound again. */
+export interface OpenSocket {
+  readonly id: number
+  readonly fd: number
+  readonly address: SocketAddress
+  isListening: boolean
+  /** While no configuration wants it: it takes no new clients, and is closed when the workers have let it go. */
+  isRetiring: boolean
+}
+
+const kernel = new Libc()
+const STALE_PROBE_MS = 1000
+
+/** The listening sockets of the process, opened and closed by main alone. */
+export class ListeningSockets {
+  readonly #byAddress = new Map<string, OpenSocket>()
+  #lastId = 0
+
+  /** The sockets that are open, retiring ones included. */
+  list(): OpenSocket[] {
+    return [...this.#byAddress.values()]
+  }
+
+  /**
+   * Opens what is not open yet, bound and not listening. Throws MCS_BIND_FAILED, having closed what it opened. The
+   * result has the sockets by address, and `undo` for a reload that is given up.
+   */
+  async open(wishes: readonly SocketWish[]): Promise<{ sockets: ReadonlyMap<string, OpenSocket>; undo(): void }> {
+    const opened: OpenSocket[] = []
+    const undo = () => {
+      for (const socket of opened) this.close(socket)
+    }
+    const sockets = new Map<string, OpenSocket>()
+    const wanted = new Set(wishes.map((wish) => formatAddress(wish.address)))
+    try {
+      for (const wish of wishes) {
+        const key = formatAddress(wish.address)
+        const known = this.#byAddress.get(key)
+        const socket = known ?? (await this.#bind(wish, wanted))
+        if (known === undefined) opened.push(socket)
+        sockets.set(key, socket)
+      }
+    } catch (error) {
+      undo()
+      throw error
+    }
+    return { sockets, undo }
+  }
+
+  /** The last step before the commit: new sockets listen, kept ones take the listener's options. */
+  listen(socket: OpenSocket, wish: SocketWish): void {
+    if (socket.address.family !== 'unix') setKeepAlive(kernel, socket.fd, wish.keepAliveMs)
+    const result = listenOn(socket.fd, wish.backlog)
+    if (result < 0) throw bindFailed(wish, -result)
+    if (socket.isRetiring && socket.address.family !== 'unix') admitNewClients(socket.fd)
+    socket.isListening = true
+    socket.isRetiring = false
+  }
+
+  /** Takes no new clients on a socket that no configuration wants any more. */
+  retire(socket: OpenSocket): void {
+    if (socket.isRetiring) return
+    socket.isRetiring = true
+    if (socket.address.family !== 'unix') refuseNewClients(socket.fd)
+    else unlinkQuietly(socket.address.path)
+  }
+
+  /** Closes a socket that every worker has let go. */
+  close(socket: OpenSocket): void {
+    const key = formatAddress(socket.address)
+    if (this.#byAddress.get(key) === socket) this.#byAddress.delete(key)
+    if (socket.address.family === 'unix' && !socket.isRetiring) unlinkQuietly(socket.address.path)
+    kernel.close(socket.fd)
+  }
+
+  async #bind(wish: SocketWish, wanted: ReadonlySet<string>): Promise<OpenSocket> {
+    let fd = this.#tryBind(wish, wanted)
+    if (fd === -Errno.EADDRINUSE && wish.address.family === 'unix' && (await isStale(wish.address.path))) {
+      unlinkQuietly(wish.address.path)
+      fd = this.#tryBind(wish, wanted)
+    }
+    if (fd < 0) throw bindFailed(wish, -fd)
+    const socket: OpenSocket = { id: ++this.#lastId, fd, address: wish.address, isListening: false, isRetiring: false }
+    this.#byAddress.set(formatAddress(wish.address), socket)
+    return socket
+  }
+
+  /** An address that overlaps one which is about to go can only be bound when both sockets share the port. */
+  #tryBind(wish: SocketWish, wanted: ReadonlySet<string>): number {
+    const overlapping = this.list().filter(
+      (socket) => overlaps(socket.address, wish.address) && !wanted.has(formatAddress(socket.address)),
+    )
+    for (const socket of overlapping) allowSharedBind(socket.fd)
+    return bindSocket(wish.address, { keepAliveMs: wish.keepAliveMs, reusePort: overlapping.length > 0 })
+  }
+}
+
+function overlaps(a: SocketAddress, b: SocketAddress): boolean {
+  return a.family !== 'unix' && b.family !== 'unix' && a.family === b.family && a.port === b.port
+}
+
+/** Whether a socket file is left over from a process that is gone: nobody answers on it. */
+function isStale(path: string): Promise<boolean> {
+  try {
+    if (!lstatSync(path).isSocket()) return Promise.resolve(false)
+  } catch {
+    return Promise.resolve(false)
+  }
+  return new Promise((resolve) => {
+    const probe = connect(path)
+    const settle = (stale: boolean) => {
+      probe.destroy()
+      resolve(stale)
+    }
+    probe.setTimeout(STALE_PROBE_MS, () => settle(false))
+    probe.once('connect', () => settle(false))
+    probe.once('error', (error: NodeJS.ErrnoException) => settle(error.code === 'ECONNREFUSED'))
+  })
+}
+
+function unlinkQuietly(path: string): void {
+  try {
+    unlinkSync(path)
+  } catch {
+    // It is gone already, or not ours to remove; binding or leaving it says the rest.
+  }
+}
+
+function bindFailed(wish: SocketWish, errno: number): McsError {
+  const action = `Cannot bind listener "${wish.listener}" to ${formatAddress(wish.address)}`
+  return new McsError('MCS_BIND_FAILED', `${action}: ${explain(errno)}`, { source: 'system', retryable: true })
+}
+
+function explain(errno: number): string {
+  switch (errno) {
+    case Errno.EACCES:
+    case Errno.EPERM:
+      return 'permission denied; grant CAP_NET_BIND_SERVICE, use a port above 1023, or make the directory writable'
+    case Errno.EADDRINUSE:
+      return 'the address is in use; stop the program that has it (`ss -ltnp` names it), or choose another'
+    case Errno.EADDRNOTAVAIL:
+      return 'this machine has no such address; `ip address` lists those it has'
+    case Errno.EMFILE:
+      return 'no file descriptor is left; raise LimitNOFILE'
+    case Errno.ENOENT:
+      return 'the directory does not exist; create it'
+    default:
+      return errnoName(errno)
+  }
+}

@@ -1,0 +1,163 @@
+import { formatAddress } from '../model/address.ts'
+import type { Config } from '../model/config.ts'
+import { ConfigError, McsError } from '../model/errors.ts'
+import { BackendTable } from '../shared/backend-table.ts'
+import { MAX_BACKENDS, MAX_LISTENERS, MAX_UPSTREAMS } from '../shared/limits.ts'
+import { createSharedMemory, type SharedMemory } from '../shared/worker-memory.ts'
+import { ListeningSockets, type OpenSocket, type SocketWish } from './listening-sockets.ts'
+import { RowRegistry } from './row-registry.ts'
+import { type BuiltSnapshot, buildSnapshot, type Rows } from './snapshot-builder.ts'
+import { Supervisor, type SupervisorEvents } from './supervisor.ts'
+
+/**
+ * How long a socket that is about to be closed still takes clients whose handshake was under way: more than a round
+ * trip across the world.
+ */
+const HANDSHAKE_LINGER_MS = 250
+
+/** A configuration that workers hold and that only waits for the commit. */
+export interface Prepared extends BuiltSnapshot {
+  readonly config: Config
+  readonly wishes: readonly SocketWish[]
+  readonly sockets: ReadonlyMap<string, OpenSocket>
+}
+
+/**
+ * The one path on which a configuration becomes the one that serves: {@link prepare}, {@link commit}, {@link retire}.
+ * Everything that can fail, and everything that waits, is in prepare; commit is one store.
+ */
+export class LoadBalancer {
+  readonly supervisor: Supervisor
+  readonly rows: Rows
+  readonly sockets = new ListeningSockets()
+  readonly table: BackendTable
+  readonly shared: SharedMemory
+  readonly #connectionCapacity: number
+  readonly #drainRecords: () => void
+  #current: Prepared | null = null
+  #generation = 0
+  /** Sockets that are being let go, so that a reload that wants the address again waits for that. */
+  #retiring: Promise<void> = Promise.resolve()
+
+  /**
+   * `connectionCapacity` is how many connections descriptors allow. `drainRecords` formats what workers have recorded,
+   * while the rows it names still belong to their owners.
+   */
+  constructor(connectionCapacity: number, events: SupervisorEvents, drainRecords: () => void) {
+    this.shared = createSharedMemory()
+    this.supervisor = new Supervisor(this.shared, events)
+    this.table = new BackendTable(this.shared.backends, new SharedArrayBuffer(4 * MAX_BACKENDS))
+    this.#connectionCapacity = connectionCapacity
+    this.#drainRecords = drainRecords
+    this.rows = {
+      listeners: new RowRegistry('listeners', MAX_LISTENERS, (row) =>
+        this.#clear((counters) => counters.clearListener(row)),
+      ),
+      upstreams: new RowRegistry('upstreams', MAX_UPSTREAMS, () => {}),
+      backends: new RowRegistry('backends', MAX_BACKENDS, (row) =>
+        this.#clear((counters) => counters.clearBackend(row)),
+      ),
+    }
+  }
+
+  get current(): Prepared | null {
+    return this.#current
+  }
+
+  /**
+   * Everything that can fail: rows, sockets, the workers' readiness. Throws MCS_BIND_FAILED, MCS_LIMIT_EXCEEDED or
+   * MCS_WORKER_FAILED, and then leaves all as it was.
+   */
+  async prepare(config: Config): Promise<Prepared> {
+    await this.#retiring
+    this.#collectRows()
+    const wishes = socketWishes(config)
+    const { sockets, undo } = await this.sockets.open(wishes)
+    const generation = ++this.#generation
+    let built: BuiltSnapshot | null = null
+    try {
+      built = buildSnapshot(config, generation, this.rows, sockets, this.#connectionCapacity)
+      await this.supervisor.prepare(built.snapshot)
+      for (const wish of wishes) this.sockets.listen(sockets.get(formatAddress(wish.address))!, wish)
+      return { ...built, config, wishes, sockets }
+    } catch (error) {
+      if (built !== null) this.supervisor.discard(built.snapshot)
+      undo()
+      this.#retainRows(generation)
+      throw error
+    }
+  }
+
+  /** The swap. Returns what served before. */
+  commit(next: Prepared): Prepared | null {
+    const previous = this.#current
+    this.#current = next
+    this.supervisor.commit(next.snapshot)
+    this.#retainRows(next.snapshot.generation)
+    return previous
+  }
+
+  /**
+   * Waits until every worker accepts under the current snapshot, then has the sockets that it does not have emptied
+   * and closed. The latter goes on after this has resolved.
+   */
+  async retire(): Promise<void> {
+    const { snapshot, sockets } = this.#current!
+    const kept = new Set(sockets.values())
+    const leaving = this.sockets.list().filter((socket) => !kept.has(socket))
+    for (const socket of leaving) this.sockets.retire(socket)
+    await this.supervisor.switched(snapshot.generation)
+    if (leaving.length > 0) this.#retiring = this.#letGo(leaving)
+  }
+
+  /** Stops accepting: a snapshot without listeners serves. Connections live on. */
+  async stopAccepting(): Promise<void> {
+    const { config } = this.#current!
+    const next = await this.prepare({ ...config, listeners: [] })
+    this.commit(next)
+    await this.retire()
+    await this.#retiring
+  }
+
+  async #letGo(sockets: readonly OpenSocket[]): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve, HANDSHAKE_LINGER_MS))
+    await this.supervisor.release(sockets.map((socket) => socket.id)).catch(() => {})
+    for (const socket of sockets) this.sockets.close(socket)
+  }
+
+  #clear(clear: (counters: Supervisor['handles'][number]['counters']) => void): void {
+    for (const handle of this.supervisor.handles) clear(handle.counters)
+  }
+
+  /** Rows that no snapshot names any more: kept while connections, or records in a ring, may speak of them. */
+  #retainRows(generation: number): void {
+    const used = this.#current?.used
+    this.rows.listeners.retain(used?.listeners ?? new Set(), generation)
+    this.rows.upstreams.retain(used?.upstreams ?? new Set(), generation)
+    this.rows.backends.retain(used?.backends ?? new Set(), generation)
+  }
+
+  #collectRows(): void {
+    const oldest = this.supervisor.oldestGeneration()
+    this.#drainRecords()
+    this.rows.listeners.collect(oldest, () => false)
+    this.rows.upstreams.collect(oldest, () => false)
+    this.rows.backends.collect(oldest, (row) => this.table.active(row) > 0)
+  }
+}
+
+function socketWishes(config: Config): SocketWish[] {
+  return config.listeners.flatMap((listener) =>
+    listener.bind.map((address) => ({
+      listener: listener.name,
+      address,
+      backlog: listener.socket.backlog,
+      keepAliveMs: listener.socket.keepAliveMs,
+    })),
+  )
+}
+
+/** Whether an error is one that the operator is told of, rather than a fault of the program. */
+export function isExpected(error: unknown): error is McsError {
+  return error instanceof ConfigError || error instanceof McsError
+}

@@ -1,0 +1,159 @@
+import { readFileSync } from 'node:fs'
+import { startAdmin } from '../admin/server.ts'
+import { loadConfig } from '../config/load.ts'
+import { watchConfig } from '../config/watch.ts'
+import { raiseDescriptorLimit } from '../kernel/process.ts'
+import type { Config } from '../model/config.ts'
+import { createLogger, type ProgramLogger } from '../observe/logger.ts'
+import { Notifier } from '../systemd/notify.ts'
+import { OrderlyExit } from './orderly-exit.ts'
+import { ServingService } from './serving-service.ts'
+import { Signals } from './signals.ts'
+import { startWatchdog } from './watchdog.ts'
+
+const EXIT_RUNTIME_FAILURE = 1
+const EXIT_BAD_CONFIG = 78
+/** Descriptors for everything that is no connection: listeners, logs, libraries, the admin API. */
+const RESERVED_DESCRIPTORS = 256
+const DESCRIPTORS_PER_CONNECTION = 2
+
+/** Serves the file in the foreground until a signal ends it. The process ends by itself; this never resolves. */
+export async function runService({ configFile }: { configFile: string }): Promise<never> {
+  const exit = new OrderlyExit()
+  const log = createLogger({ level: 'info', format: 'text' })
+  exit.register({ flush: () => log.flush() })
+  installLastResort(exit, log)
+  const signals = new Signals()
+  const notifier = Notifier.fromEnvironment(log)
+  const descriptorLimit = raiseDescriptorLimit()
+  const followers = new Followers(log)
+  const service = new ServingService({
+    version: readVersion(),
+    configFile,
+    load: (file) => loadConfig(file),
+    log,
+    notifier,
+    descriptorLimit,
+    connectionCapacity: connectionCapacity(descriptorLimit),
+    onGiveUp: () => {
+      log.error('Too many workers threw within a minute; giving up')
+      exit.exit(EXIT_RUNTIME_FAILURE)
+    },
+    onServing: (config) => {
+      log.configure(config.log)
+      return followers.follow(config, service)
+    },
+  })
+  exit.register({ stopThreads: () => service.balancer.supervisor.stop() })
+  await start(service, exit)
+  logCapacity(log, service, descriptorLimit)
+  startWatchdog(service.balancer.supervisor, notifier)
+  signals.attach(
+    {
+      reload: () => void service.reload('signal'),
+      reopenLogs: () => void service.reopenLogs().catch((error: unknown) => log.error('Cannot reopen logs', { error })),
+      shutdown: (signal) => void shutdown(service, followers, exit, log, signal),
+      exitAtOnce: () => exit.exitAtOnce(EXIT_RUNTIME_FAILURE),
+    },
+    log,
+  )
+  return new Promise(() => {})
+}
+
+/** Serves the first configuration, or ends the process: 78 where the file is at fault, 1 where the machine is. */
+async function start(service: ServingService, exit: OrderlyExit): Promise<void> {
+  const result = await service.reload('start')
+  if (result.outcome !== 'refused') return
+  const fileIsBad = result.errors.every((fault) => fault.code.startsWith('MCS_CONFIG_') || fault.code === 'MCS_LIMIT_EXCEEDED')
+  exit.exit(fileIsBad ? EXIT_BAD_CONFIG : EXIT_RUNTIME_FAILURE)
+  await new Promise(() => {})
+}
+
+async function shutdown(
+  service: ServingService,
+  followers: Followers,
+  exit: OrderlyExit,
+  log: ProgramLogger,
+  signal: NodeJS.Signals,
+): Promise<void> {
+  log.info('Stopping', { signal })
+  const left = await service.shutdown(service.config?.shutdown.drainMs ?? 0)
+  await followers.close()
+  log.info('Stopped', { signal, endedByDrain: left })
+  exit.exit(0)
+}
+
+/** The control plane's own parts that follow the configuration: the admin socket and the watcher. */
+class Followers {
+  readonly #log: ProgramLogger
+  #admin: { socket: string; server: { close(): Promise<void> } | null } = { socket: 'none', server: null }
+  #watcher: { debounceMs: number; close(): Promise<void> } | null = null
+
+  constructor(log: ProgramLogger) {
+    this.#log = log
+  }
+
+  async follow(config: Config, service: ServingService): Promise<void> {
+    await this.#followAdmin(config, service)
+    await this.#followWatch(config, service)
+  }
+
+  async close(): Promise<void> {
+    await this.#admin.server?.close()
+    await this.#watcher?.close()
+  }
+
+  async #followAdmin({ admin }: Config, service: ServingService): Promise<void> {
+    if (admin.socket === this.#admin.socket) return
+    const previous = this.#admin.server
+    try {
+      const server =
+        admin.socket === 'none' ? null : await startAdmin({ socket: admin.socket, service, log: this.#log })
+      this.#admin = { socket: admin.socket, server }
+      // An admin request may be what led here, and its answer is on the way.
+      void previous?.close()
+    } catch (error) {
+      this.#log.error('Goes on without the admin socket', { socket: admin.socket, error })
+    }
+  }
+
+  async #followWatch({ reload }: Config, service: ServingService): Promise<void> {
+    if (this.#watcher !== null && reload.watch && this.#watcher.debounceMs === reload.debounceMs) return
+    await this.#watcher?.close()
+    this.#watcher = null
+    if (!reload.watch) return
+    const watcher = watchConfig(service.configFile, { debounceMs: reload.debounceMs }, () => void service.reload('file'))
+    this.#watcher = { debounceMs: reload.debounceMs, close: () => watcher.close() }
+  }
+}
+
+/** A fault in main must not leave workers serving on their own: it is logged, and the process ends with 1. */
+function installLastResort(exit: OrderlyExit, log: ProgramLogger): void {
+  const onFault = (error: unknown) => {
+    log.error('A fault in the control plane; ending', { error })
+    exit.exit(EXIT_RUNTIME_FAILURE)
+  }
+  process.on('uncaughtException', onFault)
+  process.on('unhandledRejection', onFault)
+}
+
+/** Connections that the descriptor limit allows. */
+function connectionCapacity(descriptorLimit: number): number {
+  return Math.max(1, Math.floor((descriptorLimit - RESERVED_DESCRIPTORS) / DESCRIPTORS_PER_CONNECTION))
+}
+
+function logCapacity(log: ProgramLogger, service: ServingService, descriptorLimit: number): void {
+  const capacity = connectionCapacity(descriptorLimit)
+  const asked = service.config!.limits.connections
+  log.info('Ready', { descriptorLimit, connectionCapacity: Math.min(capacity, asked), workers: service.config!.workers })
+  if (capacity < asked) {
+    log.warn(
+      `limits.connections is ${asked}, but ${descriptorLimit} file descriptors allow ${capacity}; raise LimitNOFILE to ${asked * DESCRIPTORS_PER_CONNECTION + RESERVED_DESCRIPTORS}`,
+    )
+  }
+}
+
+function readVersion(): string {
+  const file = new URL('../../package.json', import.meta.url)
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version
+}

@@ -1,0 +1,234 @@
+import { performance } from 'node:perf_hooks'
+import { sameConfig } from '../config/same-config.ts'
+import type { Config } from '../model/config.ts'
+import { ConfigError, McsError } from '../model/errors.ts'
+import type { ProgramLogger } from '../observe/logger.ts'
+import type { Notifier } from '../systemd/notify.ts'
+import { AccessLogging } from './access-logging.ts'
+import { LoadBalancer } from './load-balancer.ts'
+import type { LoadConfig, ReloadFault, ReloadResult, ReloadTrigger, Service, ServiceStatus } from './service.ts'
+import { openDescriptors, readTables } from './status.ts'
+import type { SupervisorEvents } from './supervisor.ts'
+
+/** Asked for again this often while connections drain; systemd stops waiting after what was asked for. */
+const DRAIN_POLL_MS = 50
+const EXTEND_USEC = 5_000_000
+
+export interface ServingServiceOptions {
+  readonly version: string
+  readonly configFile: string
+  readonly load: LoadConfig
+  readonly log: ProgramLogger
+  readonly notifier: Notifier
+  /** Descriptors the process may open, and the connections that they allow. */
+  readonly descriptorLimit: number
+  readonly connectionCapacity: number
+  readonly onGiveUp: () => void
+  /** Told after every commit, to follow settings of the control plane itself. */
+  readonly onServing: (config: Config) => Promise<void>
+}
+
+/** The running program: it serves one configuration after the other, one reload at a time, the latest file winning. */
+export class ServingService implements Service {
+  readonly balancer: LoadBalancer
+  readonly #options: ServingServiceOptions
+  readonly #access: AccessLogging
+  readonly #startedAt = new Date()
+  #state: ServiceStatus['state'] = 'starting'
+  #lastReload: ServiceStatus['lastReload']
+  /** The reload that runs, and the one that waits for it: whoever asks meanwhile gets the latter's answer. */
+  #running: Promise<ReloadResult> | null = null
+  #waiting: Promise<ReloadResult> | null = null
+
+  constructor(options: ServingServiceOptions) {
+    this.#options = options
+    this.balancer = new LoadBalancer(options.connectionCapacity, this.#supervisorEvents(), () => this.#access.drain())
+    this.#access = new AccessLogging(
+      options.log,
+      () => this.balancer.rows,
+      () => this.balancer.supervisor.handles.map((handle) => handle.records),
+    )
+    this.#lastReload = { trigger: 'start', at: this.#startedAt.toISOString(), result: 'refused', durationMs: 0 }
+  }
+
+  get configFile(): string {
+    return this.#options.configFile
+  }
+
+  get config(): Config | undefined {
+    return this.balancer.current?.config
+  }
+
+  reload(trigger: ReloadTrigger): Promise<ReloadResult> {
+    if (this.#running === null) {
+      this.#running = this.#reloadOnce(trigger).finally(() => {
+        this.#running = null
+      })
+      return this.#running
+    }
+    this.#waiting ??= this.#running.then(() => {
+      this.#waiting = null
+      return this.reload(trigger)
+    })
+    return this.#waiting
+  }
+
+  async status(): Promise<ServiceStatus> {
+    const { version, configFile, descriptorLimit, connectionCapacity } = this.#options
+    return {
+      version,
+      pid: process.pid,
+      startedAt: this.#startedAt.toISOString(),
+      configFile,
+      state: this.#state,
+      generation: this.#generation,
+      lastReload: this.#lastReload,
+      descriptors: { limit: descriptorLimit, open: openDescriptors(), capacity: connectionCapacity },
+      ...(await readTables(this.balancer)),
+      accessLog: { written: this.#access.written, dropped: this.#access.dropped },
+    }
+  }
+
+  async reopenLogs(): Promise<void> {
+    await this.#access.reopen()
+    this.#options.log.info('Reopened the access log')
+  }
+
+  /**
+   * Stops accepting, waits at most `drainMs` for connections to end, then ends those that are left. Returns how many
+   * those were.
+   */
+  async shutdown(drainMs: number): Promise<number> {
+    const { log, notifier } = this.#options
+    this.#state = 'draining'
+    notifier.stopping()
+    await this.#running
+    if (this.config === undefined) return 0
+    await this.balancer.stopAccepting().catch((error: unknown) => log.error('Cannot stop accepting in order', { error }))
+    log.info('Stopped accepting; connections drain', { connections: this.#open(), drainMs })
+    const endsAt = performance.now() + drainMs
+    while (this.#open() > 0 && performance.now() < endsAt) {
+      notifier.status(`Draining ${this.#open()} connections`)
+      notifier.extendTimeout(EXTEND_USEC)
+      await new Promise((resolve) => setTimeout(resolve, DRAIN_POLL_MS))
+    }
+    const left = this.#open()
+    if (left > 0) await this.#abort()
+    await this.#access.stop()
+    return left
+  }
+
+  get #generation(): number {
+    return this.balancer.current?.snapshot.generation ?? 0
+  }
+
+  #open(): number {
+    return this.balancer.supervisor.handles.reduce((sum, handle) => sum + handle.open, 0)
+  }
+
+  async #abort(): Promise<void> {
+    this.balancer.supervisor.abort()
+    const endsAt = performance.now() + 1000
+    while (this.#open() > 0 && performance.now() < endsAt) await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+
+  async #reloadOnce(trigger: ReloadTrigger): Promise<ReloadResult> {
+    const { notifier } = this.#options
+    const startedAt = performance.now()
+    if (trigger !== 'start') notifier.reloading()
+    const result = await this.#serveFile(startedAt).catch((error: unknown) => this.#refused(error))
+    this.#lastReload = {
+      trigger,
+      at: new Date().toISOString(),
+      result: result.outcome,
+      durationMs: Math.round(performance.now() - startedAt),
+    }
+    if (result.outcome === 'serving' || trigger !== 'start') {
+      this.#logResult(trigger, result)
+      notifier.ready()
+      notifier.status(this.#statusLine(result))
+    }
+    return result
+  }
+
+  async #serveFile(startedAt: number): Promise<ReloadResult> {
+    if (this.#state === 'draining') throw stopping()
+    const config = await this.#options.load(this.#options.configFile)
+    const { current } = this.balancer
+    if (current !== null && sameConfig(config, current.config)) {
+      return { outcome: 'unchanged', generation: current.snapshot.generation }
+    }
+    const access = await this.#access.prepare(config.accessLog)
+    const next = await this.balancer.prepare(config).catch((error: unknown) => {
+      access.undo()
+      throw error
+    })
+    // Access records begin with the commit, so the log that takes them is there before it.
+    await access.commit()
+    this.balancer.commit(next)
+    this.#state = 'serving'
+    await this.balancer.retire().catch((error: unknown) => this.#options.log.error('A worker is late', { error }))
+    await this.#options.onServing(config)
+    return { outcome: 'serving', generation: next.snapshot.generation, durationMs: Math.round(performance.now() - startedAt) }
+  }
+
+  #refused(error: unknown): ReloadResult {
+    const generation = this.#generation
+    if (error instanceof ConfigError) {
+      return { outcome: 'refused', generation, errors: error.issues.map((issue) => ({ code: error.code, ...issue })) }
+    }
+    if (!(error instanceof McsError)) this.#options.log.error('A reload failed for an unknown reason', { error })
+    const code = error instanceof McsError ? error.code : 'MCS_SYSTEM'
+    const message = error instanceof Error ? error.message : String(error)
+    return { outcome: 'refused', generation, errors: [{ code, message, hint: '' }] }
+  }
+
+  #logResult(trigger: ReloadTrigger, result: ReloadResult): void {
+    const { log } = this.#options
+    switch (result.outcome) {
+      case 'serving':
+        log.info('Serving', { generation: result.generation, trigger, durationMs: result.durationMs })
+        return
+      case 'unchanged':
+        log.info(`Already serving generation ${result.generation}`, { generation: result.generation, trigger })
+        return
+      case 'refused':
+        for (const fault of result.errors) log.error(faultText(fault), { code: fault.code })
+        log.error('Refused the configuration; the earlier one goes on serving', {
+          generation: result.generation,
+          trigger,
+          errors: result.errors.length,
+        })
+    }
+  }
+
+  #statusLine(result: ReloadResult): string {
+    const serving = `Serving generation ${this.#generation}`
+    return result.outcome === 'refused' ? `${serving}; the last reload was refused` : serving
+  }
+
+  #supervisorEvents(): SupervisorEvents {
+    return {
+      onCrash: (worker, error, lostConnections, willRestart) =>
+        this.#options.log.error('A worker threw; its connections are lost', {
+          worker,
+          code: 'MCS_WORKER_CRASHED',
+          error,
+          lostConnections,
+          willRestart,
+        }),
+      onGiveUp: () => this.#options.onGiveUp(),
+    }
+  }
+}
+
+/** One line for a fault: its place, what is wrong, and what would do. */
+export function faultText(fault: ReloadFault): string {
+  const place = fault.file === undefined ? '' : `${fault.file}:${fault.line}:${fault.column}: `
+  const path = fault.path === undefined || fault.path === '' ? '' : `${fault.path}: `
+  return `${place}${path}${fault.message}${fault.hint === '' ? '' : `; ${fault.hint}`}`
+}
+
+function stopping(): McsError {
+  return new McsError('MCS_SYSTEM', 'Cannot reload: the process is stopping', { source: 'system' })
+}

@@ -1,0 +1,88 @@
+import { readdirSync } from 'node:fs'
+import { formatAddress } from '../model/address.ts'
+import { WorkerCell } from '../shared/control-cells.ts'
+import { BackendCounter, ListenerCounter, type WorkerCounters } from '../shared/worker-counters.ts'
+import type { LoadBalancer, Prepared } from './load-balancer.ts'
+import type { ServiceStatus } from './service.ts'
+
+/** The parts of the status that the load balancer's tables tell. */
+export type TableStatus = Pick<ServiceStatus, 'connections' | 'generations' | 'workers' | 'listeners' | 'upstreams'>
+
+/** Reads the shared tables, and asks the workers for what only they know. */
+export async function readTables(balancer: LoadBalancer): Promise<TableStatus> {
+  const { handles } = balancer.supervisor
+  const served = balancer.current!
+  const sum = (read: (counters: WorkerCounters) => number) =>
+    handles.reduce((total, handle) => total + read(handle.counters), 0)
+  const generations = await balancer.supervisor.connectionsByGeneration()
+  return {
+    connections: {
+      active: handles.reduce((total, handle) => total + handle.open, 0),
+      total: totalAccepted(balancer, sum),
+      limit: served.snapshot.connectionLimit,
+    },
+    generations,
+    workers: describeWorkers(balancer, served),
+    listeners: describeListeners(served, sum),
+    upstreams: describeUpstreams(balancer, served, sum),
+  }
+}
+
+type Sum = (read: (counters: WorkerCounters) => number) => number
+
+function totalAccepted(balancer: LoadBalancer, sum: Sum): number {
+  return balancer.rows.listeners
+    .rowsInUse()
+    .reduce((total, row) => total + sum((counters) => counters.readListener(row, ListenerCounter.accepted)), 0)
+}
+
+function describeWorkers(balancer: LoadBalancer, served: Prepared): ServiceStatus['workers'] {
+  return balancer.supervisor.running.map((handle) => ({
+    id: handle.id,
+    state: handle.id < served.snapshot.workers ? 'serving' : 'retiring',
+    connections: handle.open,
+    accepted: Atomics.load(handle.cells, WorkerCell.accepted) >>> 0,
+    restarts: handle.restarts,
+  }))
+}
+
+function describeListeners(served: Prepared, sum: Sum): ServiceStatus['listeners'] {
+  return served.snapshot.listeners.map(({ name, row, upstream }, index) => ({
+    name,
+    addresses: served.config.listeners[index]!.bind.map(formatAddress),
+    upstream: served.snapshot.upstreams[upstream]!.name,
+    active: sum((counters) => counters.listenerActive(row)),
+    accepted: sum((counters) => counters.readListener(row, ListenerCounter.accepted)),
+    bytesUp: sum((counters) => counters.readListener(row, ListenerCounter.bytesUp)),
+    bytesDown: sum((counters) => counters.readListener(row, ListenerCounter.bytesDown)),
+  }))
+}
+
+function describeUpstreams(balancer: LoadBalancer, served: Prepared, sum: Sum): ServiceStatus['upstreams'] {
+  return served.snapshot.upstreams.map(({ name, backends }, index) => {
+    const config = served.config.upstreams[index]!
+    return {
+      name,
+      balance: config.balance,
+      backends: backends.map((backend, position) => ({
+        address: backend.name,
+        weight: config.servers[position]!.weight,
+        active: balancer.table.active(backend.row),
+        connections: sum((counters) => counters.readBackend(backend.row, BackendCounter.connections)),
+        connectFailures: sum((counters) => counters.readBackend(backend.row, BackendCounter.connectFailures)),
+        bytesUp: sum((counters) => counters.readBackend(backend.row, BackendCounter.bytesUp)),
+        bytesDown: sum((counters) => counters.readBackend(backend.row, BackendCounter.bytesDown)),
+      })),
+    }
+  })
+}
+
+/** Descriptors that the process has open. */
+export function openDescriptors(): number {
+  try {
+    // The listing itself has one open meanwhile.
+    return readdirSync('/proc/self/fd').length - 1
+  } catch {
+    return -1
+  }
+}

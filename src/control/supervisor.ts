@@ -1,0 +1,221 @@
+import type { WorkerReport } from '../dataplane/messages.ts'
+import { McsError } from '../model/errors.ts'
+import type { Snapshot } from '../model/snapshot.ts'
+import { ControlCell, WorkerCell } from '../shared/control-cells.ts'
+import type { SharedMemory } from '../shared/worker-memory.ts'
+import { type WorkerExit, WorkerHandle } from './worker-handle.ts'
+
+/** How long a worker may take to answer an order. It answers within microseconds unless something is badly wrong. */
+const ANSWER_TIMEOUT_MS = 10_000
+const CRASH_WINDOW_MS = 60_000
+/** Crashes within the window after which the process gives up. */
+const MAX_CRASHES = 5
+
+/** What the supervisor tells the rest of the control plane. */
+export interface SupervisorEvents {
+  /** A worker threw; another takes its place unless `willRestart` is false. */
+  onCrash(worker: number, error: unknown, lostConnections: number, willRestart: boolean): void
+  /** Too many crashes: the process must end. */
+  onGiveUp(): void
+}
+
+interface Waiter {
+  readonly accepts: (report: WorkerReport) => boolean
+  readonly acceptsExit: boolean
+  readonly settle: () => void
+}
+
+/** Starts worker threads, hands them snapshots, and replaces those that threw. */
+export class Supervisor {
+  readonly #shared: SharedMemory
+  readonly #events: SupervisorEvents
+  readonly #control: Int32Array
+  readonly #handles: WorkerHandle[] = []
+  readonly #waiters = new Map<WorkerHandle, Set<Waiter>>()
+  #crashTimes: number[] = []
+  #current: Snapshot | null = null
+  #pending: Snapshot | null = null
+  #isStopping = false
+  #lastReportId = 0
+
+  constructor(shared: SharedMemory, events: SupervisorEvents) {
+    this.#shared = shared
+    this.#events = events
+    this.#control = new Int32Array(shared.control)
+  }
+
+  /** Every worker there ever was, by id; those without a thread included, for their counters go on. */
+  get handles(): readonly WorkerHandle[] {
+    return this.#handles
+  }
+
+  get running(): readonly WorkerHandle[] {
+    return this.#handles.filter((handle) => handle.isRunning)
+  }
+
+  /** The lowest generation that any worker serves or holds connections of. */
+  oldestGeneration(): number {
+    const generations = this.running.map((handle) => Atomics.load(handle.cells, WorkerCell.oldestGeneration))
+    return Math.min(...generations.filter((generation) => generation > 0), this.#current?.generation ?? 0)
+  }
+
+  /** First phase: every worker has the snapshot and can serve it. Rejects with MCS_WORKER_FAILED. */
+  async prepare(snapshot: Snapshot): Promise<void> {
+    this.#pending = snapshot
+    for (let id = 0; id < snapshot.workers; id++) {
+      const handle = this.#handles[id] ?? this.#addHandle(id)
+      if (!handle.isRunning) this.#start(handle)
+    }
+    const isPrepared = (report: WorkerReport) => report.type === 'prepared' && report.generation === snapshot.generation
+    const answers = this.running.map((handle) => {
+      const answer = this.#answer(handle, isPrepared, handle.id >= snapshot.workers)
+      handle.order({ type: 'prepare', snapshot })
+      return answer
+    })
+    await Promise.all(answers)
+  }
+
+  /** Gives up a prepared snapshot. Workers that were started for it end. */
+  discard(snapshot: Snapshot): void {
+    this.#pending = null
+    for (const handle of this.running) {
+      handle.order({ type: 'discard', generation: snapshot.generation })
+      if (this.#current !== null && handle.id >= this.#current.workers && handle.open === 0) {
+        handle.order({ type: 'prepare', snapshot: this.#current })
+      }
+    }
+  }
+
+  /** Second phase: one store, and every worker accepts under the new snapshot from its next turn on. */
+  commit(snapshot: Snapshot): void {
+    this.#current = snapshot
+    this.#pending = null
+    Atomics.store(this.#control, ControlCell.generation, snapshot.generation)
+    for (const handle of this.#handles) handle.wake()
+  }
+
+  /** Resolves when every worker accepts under `generation`. */
+  async switched(generation: number): Promise<void> {
+    await Promise.all(
+      this.running.map((handle) => {
+        if (Atomics.load(handle.cells, WorkerCell.generation) === generation) return undefined
+        return this.#answer(handle, (report) => report.type === 'switched' && report.generation >= generation, true)
+      }),
+    )
+  }
+
+  /** Has every worker accept who still waits on these sockets, and let go of them. */
+  async release(sockets: readonly number[]): Promise<void> {
+    await Promise.all(
+      this.running.map((handle) => {
+        const accepts = (report: WorkerReport) =>
+          report.type === 'released' && sockets.every((id) => report.sockets.includes(id))
+        const answer = this.#answer(handle, accepts, true)
+        handle.order({ type: 'release', sockets })
+        return answer
+      }),
+    )
+  }
+
+  /** Connections by the generation they were accepted under, lowest first. */
+  async connectionsByGeneration(): Promise<{ generation: number; connections: number }[]> {
+    const id = ++this.#lastReportId
+    const sums = new Map<number, number>()
+    await Promise.all(
+      this.running.map((handle) => {
+        const accepts = (report: WorkerReport) => {
+          if (report.type !== 'report' || report.id !== id) return false
+          for (const { generation, connections } of report.generations) {
+            sums.set(generation, (sums.get(generation) ?? 0) + connections)
+          }
+          return true
+        }
+        const answer = this.#answer(handle, accepts, true)
+        handle.order({ type: 'report', id })
+        return answer
+      }),
+    )
+    return [...sums].sort(([a], [b]) => a - b).map(([generation, connections]) => ({ generation, connections }))
+  }
+
+  /** Has every worker end its connections now. */
+  abort(): void {
+    for (const handle of this.running) handle.order({ type: 'abort' })
+  }
+
+  /** Tells every thread to end, without waiting. */
+  stop(): void {
+    this.#isStopping = true
+    Atomics.store(this.#control, ControlCell.stop, 1)
+    for (const handle of this.#handles) handle.wake()
+  }
+
+  #addHandle(id: number): WorkerHandle {
+    const handle = new WorkerHandle(id, this.#shared)
+    this.#handles[id] = handle
+    this.#waiters.set(handle, new Set())
+    return handle
+  }
+
+  #start(handle: WorkerHandle): void {
+    handle.start(
+      (report) => this.#settle(handle, (waiter) => waiter.accepts(report)),
+      (exit) => this.#onExit(handle, exit),
+    )
+  }
+
+  #onExit(handle: WorkerHandle, exit: WorkerExit): void {
+    if (this.#isStopping) return
+    const wanted = Math.max(this.#current?.workers ?? 0, this.#pending?.workers ?? 0)
+    const willRestart = handle.id < wanted
+    const givesUp = exit.error !== undefined && this.#noteCrash()
+    if (exit.error !== undefined) this.#events.onCrash(handle.id, exit.error, exit.lost, willRestart && !givesUp)
+    if (givesUp) {
+      this.#events.onGiveUp()
+      return
+    }
+    if (willRestart) this.#restart(handle)
+    this.#settle(handle, (waiter) => waiter.acceptsExit)
+  }
+
+  #restart(handle: WorkerHandle): void {
+    handle.restarts++
+    this.#start(handle)
+    if (this.#current !== null) handle.order({ type: 'prepare', snapshot: this.#current })
+    if (this.#pending !== null) handle.order({ type: 'prepare', snapshot: this.#pending })
+  }
+
+  /** Returns whether there were too many. */
+  #noteCrash(): boolean {
+    const now = Date.now()
+    this.#crashTimes = this.#crashTimes.filter((at) => now - at < CRASH_WINDOW_MS)
+    this.#crashTimes.push(now)
+    return this.#crashTimes.length >= MAX_CRASHES
+  }
+
+  /** Waits for a report of the worker. One that is replaced meanwhile may answer for it, or its end does. */
+  #answer(handle: WorkerHandle, accepts: (report: WorkerReport) => boolean, acceptsExit: boolean): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const waiters = this.#waiters.get(handle)!
+      const timer = setTimeout(() => {
+        waiters.delete(waiter)
+        const message = `Worker ${handle.id} did not answer within ${ANSWER_TIMEOUT_MS} ms; the earlier configuration goes on serving`
+        reject(new McsError('MCS_WORKER_FAILED', message, { source: 'internal', retryable: true }))
+      }, ANSWER_TIMEOUT_MS)
+      const waiter: Waiter = {
+        accepts,
+        acceptsExit,
+        settle: () => {
+          clearTimeout(timer)
+          waiters.delete(waiter)
+          resolve()
+        },
+      }
+      waiters.add(waiter)
+    })
+  }
+
+  #settle(handle: WorkerHandle, isMeant: (waiter: Waiter) => boolean): void {
+    for (const waiter of [...this.#waiters.get(handle)!]) if (isMeant(waiter)) waiter.settle()
+  }
+}

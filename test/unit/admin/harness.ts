@@ -1,0 +1,52 @@
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { connect, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+import { startAdmin } from '#src/admin/server.js'
+import { FakeService } from './fake-service.ts'
+
+/** A directory of this test's own, removed after it. */
+export async function temporaryDirectory(t: TestContext): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'mcs-lb-test-'))
+  t.after(() => rm(directory, { recursive: true, force: true }))
+  return directory
+}
+
+/** An admin server on a socket of its own; `errors` holds what it logged. */
+export async function startTestAdmin(t: TestContext) {
+  const socket = join(await temporaryDirectory(t), 'admin.sock')
+  const service = new FakeService()
+  const errors: string[] = []
+  const admin = await startAdmin({ socket, service, log: { error: (message) => errors.push(message) } })
+  t.after(() => admin.close())
+  return { socket, service, errors, admin }
+}
+
+/** Sends raw bytes and resolves with everything that came back until the connection ended. */
+export async function sendRaw(socketPath: string, bytes: string): Promise<string> {
+  const socket = await openSocket(socketPath)
+  socket.write(bytes)
+  return readAll(socket)
+}
+
+/** A connected client socket; its errors are ignored. */
+export async function openSocket(path: string): Promise<Socket> {
+  const socket = connect({ path, allowHalfOpen: true })
+  await once(socket, 'connect')
+  socket.on('error', () => {})
+  return socket
+}
+
+/** Everything that arrives until the peer ends or resets the connection. */
+export function readAll(socket: Socket): Promise<string> {
+  return new Promise((resolve) => {
+    let text = ''
+    socket.on('data', (chunk) => {
+      text += chunk
+    })
+    socket.on('end', () => socket.end())
+    socket.on('close', () => resolve(text))
+  })
+}
