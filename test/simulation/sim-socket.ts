@@ -130,20 +130,12 @@ export class SimSocket extends SimFile implements Timed {
   }
 
   fire(kind: number): void {
-    switch (kind) {
-      case SocketEvent.arrive:
-        return this.#arrive()
-      case SocketEvent.space:
-        return this.#tellRoom()
-      case SocketEvent.connected:
-        return this.establish()
-      case SocketEvent.refused:
-        return this.#die(this.pendingError)
-      case SocketEvent.reset:
-        return this.resetByRemote()
-      default:
-        return this.lose(this.pendingError)
-    }
+    if (kind === SocketEvent.arrive) this.#arrive()
+    else if (kind === SocketEvent.space) this.#tellRoom()
+    else if (kind === SocketEvent.connected) this.establish()
+    else if (kind === SocketEvent.refused) this.#die(this.pendingError)
+    else if (kind === SocketEvent.reset) this.resetByRemote()
+    else this.lose(this.pendingError)
   }
 
   // What the proxy does.
