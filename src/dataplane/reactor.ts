@@ -116,7 +116,8 @@ export class Reactor {
         else this.#core.noteReadiness(side, mask)
         return
       case Phase.lingering:
-        this.#dialer.drain(connection)
+        // To ask again brings an event for the room to write as well; to read at that would ask again for ever.
+        if ((mask & ~EPOLLOUT) !== 0) this.#dialer.drain(connection)
         return
     }
   }
@@ -129,7 +130,8 @@ export class Reactor {
       this.#relay.unblock(side ^ 1)
       if (slots.tag[side] !== tag) return
     }
-    if ((slots.flags[side]! & Flag.readable) !== 0) this.#relay.pump(side)
+    if ((mask & EPOLLERR) !== 0) this.#relay.noteGone(side)
+    else if ((slots.flags[side]! & Flag.readable) !== 0) this.#relay.pump(side)
   }
 
   #onClientGone(connection: number): void {
@@ -211,8 +213,6 @@ export class Reactor {
   /** Whether this worker was removed and its last connection is gone. */
   #isDone(): boolean {
     const { current, workerId, slots } = this.#core
-    if (current === null || workerId < current.snapshot.workers || slots.used > 0) return false
-    this.#port.report({ type: 'finished' })
-    return true
+    return current !== null && workerId >= current.snapshot.workers && slots.used === 0
   }
 }

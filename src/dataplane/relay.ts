@@ -34,7 +34,7 @@ export class Relay {
     let budget = tuning.bytesPerTurn
     for (;;) {
       const flags = slots.flags[from]!
-      if ((flags & Flag.blocked) !== 0) return
+      if ((flags & Flag.blocked) !== 0 || (slots.flags[from ^ 1]! & Flag.broken) !== 0) return
       if (slots.pendingBytes[from]! > 0) {
         if (!this.#flush(from)) return
         continue
@@ -193,6 +193,11 @@ export class Relay {
   #readFailed(from: number, errno: number): number {
     if (errno === EINTR) return 0
     const { slots } = this.#core
+    // Writing to it failed, and yet it is not gone: bytes that were meant for it are lost, so it must not go on.
+    if (errno === EAGAIN && (slots.flags[from]! & Flag.broken) !== 0) {
+      this.#endByError(from, slots.errno[from >> 1]!)
+      return ENDED
+    }
     if (errno === EAGAIN) {
       slots.flags[from]! &= ~(Flag.readable | Flag.toTheEnd)
       this.#core.rearm(from)
@@ -206,11 +211,23 @@ export class Relay {
   #noteEnd(from: number): number {
     const { slots } = this.#core
     if ((slots.flags[from]! & Flag.broken) !== 0) {
-      this.#endByError(from, ECONNRESET)
+      this.#endByError(from, slots.errno[from >> 1]!)
       return ENDED
     }
     slots.flags[from]! |= Flag.ended
     return 0
+  }
+
+  /**
+   * An event says that `side` is gone. What it sent before is still delivered. A read does not always tell of it: where
+   * a FIN came before the reset, recv(2) says 0 for ever.
+   */
+  noteGone(side: number): void {
+    const { slots } = this.#core
+    slots.flags[side]! |= Flag.broken | Flag.readable | Flag.toTheEnd
+    slots.errno[side >> 1] = ECONNRESET
+    this.#closer.dropPending(side ^ 1)
+    this.pump(side)
   }
 
   /** Everything that `from` sent has been taken: tells the other side that nothing more comes. */
@@ -219,6 +236,10 @@ export class Relay {
     const { slots } = core
     const connection = from >> 1
     const to = from ^ 1
+    if ((slots.flags[from]! & Flag.broken) !== 0) {
+      this.#endByError(from, slots.errno[connection]!)
+      return
+    }
     if ((slots.flags[to]! & Flag.finished) !== 0) return
     if (slots.firstEnd[connection] === 0) slots.firstEnd[connection] = (from & 1) + 1
     if ((slots.flags[to]! & Flag.ended) !== 0 && slots.pendingBytes[to] === 0) {
@@ -245,6 +266,7 @@ export class Relay {
       this.#endByError(gone, errno)
       return
     }
+    slots.errno[from >> 1] = errno
     this.#closer.dropPending(from)
     slots.flags[from]! |= Flag.blocked
     slots.flags[from]! &= ~Flag.readable

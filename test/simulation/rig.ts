@@ -1,0 +1,148 @@
+import type { Reactor, ReactorOptions } from '#src/dataplane/reactor.js'
+import type { Tuning } from '#src/dataplane/tuning.js'
+import { AF_INET } from '#src/kernel/constants.js'
+import type { EpollEvents } from '#src/kernel/kernel.js'
+import { encodeSockaddr } from '#src/kernel/sockaddr.js'
+import type { BackendSnapshot, ListenerSnapshot, Snapshot } from '#src/model/snapshot.js'
+import { RecordRing } from '#src/shared/record-ring.js'
+import {
+  createSharedMemory,
+  createWorkerMemory,
+  type SharedMemory,
+  type WorkerMemory,
+} from '#src/shared/worker-memory.js'
+import { MainThread } from './main-thread.ts'
+import { BACKEND_PORT } from './network.ts'
+import type { SimKernel } from './sim-kernel.ts'
+import type { SimEvent, SimListener } from './sim-listener.ts'
+
+/** The reactor's class, or a mutant of it. */
+export type ReactorClass = new (options: ReactorOptions) => Reactor
+
+/** Rows of the shared tables that a simulation uses. */
+const ROWS = 16
+
+/**
+ * The memory around a reactor. It is as large as the real one, so it is laid out once and cleaned for each schedule;
+ * each connection of `connections` has its place.
+ */
+export class Memory {
+  readonly shared: SharedMemory = createSharedMemory()
+  readonly own: WorkerMemory
+  readonly records: RecordRing
+  readonly #dirty: Int32Array[]
+
+  constructor(connections: number) {
+    this.own = createWorkerMemory(connections)
+    this.records = new RecordRing(this.own.records)
+    const { control, backends, cursors } = this.shared
+    const { cells, held, descriptors, counters } = this.own
+    this.#dirty = [
+      new Int32Array(control),
+      new Int32Array(cells),
+      new Int32Array(backends, 0, ROWS),
+      new Int32Array(cursors, 0, ROWS),
+      new Int32Array(held, 0, ROWS),
+      new Int32Array(descriptors),
+      new Int32Array(counters.listenerActive, 0, ROWS),
+    ]
+  }
+
+  clean(): void {
+    for (const words of this.#dirty) words.fill(0)
+    this.records.drain(() => {})
+  }
+
+  /** Whether every count of something open is zero. */
+  get isIdle(): boolean {
+    const [, , backends, , held, descriptors, listenerActive] = this.#dirty
+    return [backends, held, descriptors, listenerActive].every((words) => words?.every((word) => word === 0))
+  }
+}
+
+export interface Rig {
+  readonly reactor: Reactor
+  readonly main: MainThread
+  readonly wakeup: SimEvent
+}
+
+/** Starts a reactor on the simulated kernel, serving `snapshot`. */
+export function startReactor(
+  Class: ReactorClass,
+  kernel: SimKernel,
+  memory: Memory,
+  tuning: Tuning,
+  snapshot: Snapshot,
+): Rig {
+  const wakeup = kernel.openEvent()
+  const main = new MainThread(memory.shared, wakeup, snapshot)
+  const reactor = new Class({
+    kernel,
+    tuning,
+    workerId: 0,
+    shared: memory.shared,
+    own: memory.own,
+    events: createEvents(tuning.eventsPerTurn),
+    wakeFd: wakeup.fd,
+    port: main,
+  })
+  main.prepare(snapshot)
+  main.commit()
+  return { reactor, main, wakeup }
+}
+
+function createEvents(capacity: number): EpollEvents {
+  return { words: new Int32Array(3 * capacity), address: 0, capacity, stride: 3, dataWord: 1 }
+}
+
+/** What of a snapshot differs from schedule to schedule. */
+export interface Policy {
+  readonly backends: number
+  readonly maxConnections: number
+  readonly connectionLimit: number
+  readonly pendingBytes: number
+  readonly onUnavailable: ListenerSnapshot['onUnavailable']
+  readonly idleMs: number
+  readonly halfClosedMs: number
+  readonly maxDurationMs: number
+  readonly connectMs: number
+  readonly attempts: number
+}
+
+export function createSnapshot(listeners: readonly SimListener[], policy: Policy): Snapshot {
+  const backends = Array.from({ length: policy.backends }, (_, row) => createBackend(row, policy.maxConnections))
+  return {
+    generation: 1,
+    workers: 1,
+    connectionLimit: policy.connectionLimit,
+    pendingBytesPerWorker: policy.pendingBytes,
+    accessLog: true,
+    listeners: listeners.map((listener, row) => ({
+      name: listener.label,
+      row,
+      sockets: [{ id: row + 1, fd: listener.fd }],
+      upstream: 0,
+      onUnavailable: policy.onUnavailable,
+      idleTimeoutMs: policy.idleMs,
+      halfClosedTimeoutMs: policy.halfClosedMs,
+      maxDurationMs: policy.maxDurationMs,
+      keepAliveMs: 60_000,
+    })),
+    upstreams: [
+      {
+        name: 'backends',
+        row: 0,
+        connectTimeoutMs: policy.connectMs,
+        attempts: policy.attempts,
+        backends,
+        schedule: Uint32Array.from(backends, (_, position) => position),
+      },
+    ],
+  }
+}
+
+function createBackend(row: number, maxConnections: number): BackendSnapshot {
+  const port = BACKEND_PORT + row
+  const sockaddr = encodeSockaddr({ family: 'ipv4', host: '127.0.0.1', port })
+  return { name: `127.0.0.1:${port}`, row, domain: AF_INET, sockaddr, maxConnections }
+}
