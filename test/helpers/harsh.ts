@@ -28,8 +28,8 @@ export const isHarsh = profile !== undefined
 /** How much longer than usual a test may have to wait. */
 export const patience = isHarsh ? 6 : 1
 
-/** A transfer that does not fit into the buffers of all the sockets on its way. Bytes. */
-export const MORE_THAN_KERNELS_HOLD = 64 << 20
+/** A transfer that does not fit into the buffers of all the sockets on its way: Linux lets each receiver have up to 32 MiB. */
+export const MORE_THAN_KERNELS_HOLD = 96 << 20
 
 /** The size of a transfer: `bytes`, or a part of it where every system call is slow. */
 export function transferSize(bytes: number): number {
