@@ -32,10 +32,11 @@ export class StreamPeer {
     })
   }
 
-  /** Connects to an address as lb.yaml writes it. Its socket goes with the test. */
+  /** Connects to an address as lb.yaml writes it, or fails at once. Its socket goes with the test. */
   static async connect(t: TestContext, address: string, from?: string): Promise<StreamPeer> {
     const peer = StreamPeer.dial(t, address, from)
-    await once(peer.socket, 'connect')
+    // A reset may be there before Node has looked whether the socket is connected.
+    await peer.waitFor('the connection', () => !peer.socket.connecting)
     return peer
   }
 

@@ -112,7 +112,7 @@ test('32. The access log has the addresses and byte counts of a connection that 
 })
 
 test('32. The access log has the address of a client that was refused', async (t) => {
-  const relay = await startRelay(t, { servers: [`127.0.0.1:${await freePort()}`] })
+  const relay = await startRelay(t, { servers: [`127.0.0.1:${await freePort()}`], listener: 'onUnavailable: close' })
   const client = await relay.connect()
   const name = clientName('IPv4', client)
   await client.ends()
