@@ -1,6 +1,5 @@
 import { formatAddress } from '../model/address.ts'
 import type { Config } from '../model/config.ts'
-import { ConfigError, McsError } from '../model/errors.ts'
 import { BackendTable } from '../shared/backend-table.ts'
 import { MAX_BACKENDS, MAX_LISTENERS, MAX_UPSTREAMS } from '../shared/limits.ts'
 import { createSharedMemory, type SharedMemory } from '../shared/worker-memory.ts'
@@ -155,9 +154,4 @@ function socketWishes(config: Config): SocketWish[] {
       keepAliveMs: listener.socket.keepAliveMs,
     })),
   )
-}
-
-/** Whether an error is one that the operator is told of, rather than a fault of the program. */
-export function isExpected(error: unknown): error is McsError {
-  return error instanceof ConfigError || error instanceof McsError
 }
