@@ -27,6 +27,18 @@ export class RoundRobinBalancer implements Balancer {
       if (isExcluded(candidate.row)) continue
       if (table.acquire(candidate.row, candidate.maxConnections)) return position
     }
+    return this.#chooseAny(table, isExcluded)
+  }
+
+  /**
+   * Looks at each backend once. Other workers move the cursor meanwhile, so a whole round of steps may have met the same
+   * full or excluded backend again and again, and missed one that has room.
+   */
+  #chooseAny(table: BackendTable, isExcluded: (row: number) => boolean): number {
+    for (let position = 0; position < this.#candidates.length; position++) {
+      const candidate = this.#candidates[position]!
+      if (!isExcluded(candidate.row) && table.acquire(candidate.row, candidate.maxConnections)) return position
+    }
     return -1
   }
 
