@@ -69,6 +69,12 @@ export function buildSchedule(weights: readonly number[]): Uint32Array {
   return Uint32Array.from(turns, (turn) => turn.position)
 }
 
+/** How many turns {@link buildSchedule} gives. */
+export function scheduleLength(weights: readonly number[]): number {
+  const divisor = weights.reduce(greatestCommonDivisor, 0)
+  return divisor === 0 ? 0 : weights.reduce((sum, weight) => sum + weight, 0) / divisor
+}
+
 function greatestCommonDivisor(a: number, b: number): number {
   return b === 0 ? a : greatestCommonDivisor(b, a % b)
 }
