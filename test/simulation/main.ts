@@ -1,4 +1,6 @@
 import { parseArgs } from 'node:util'
+import { mutants } from './mutants.ts'
+import { findKiller, loadMutant } from './mutation.ts'
 import { type Failure, runSchedule } from './schedule.ts'
 
 /** Seeds of every run that names none: CI is repeatable. */
@@ -10,12 +12,23 @@ const { values } = parseArgs({
     from: { type: 'string', default: String(FIRST_SEED) },
     seed: { type: 'string' },
     trace: { type: 'boolean', default: false },
-    keepGoing: { type: 'boolean', default: false },
+    'keep-going': { type: 'boolean', default: false },
+    hunt: { type: 'string' },
   },
 })
 
-if (values.seed !== undefined) replay(Number(values.seed))
+if (values.hunt !== undefined) await hunt(values.hunt)
+else if (values.seed !== undefined) replay(Number(values.seed))
 else sweep(Number(values.from), Number(values.schedules))
+
+/** Finds a killing schedule for the mutants whose names contain `name`. */
+async function hunt(name: string): Promise<void> {
+  for (const mutant of mutants.filter((one) => one.name.includes(name))) {
+    const killer = findKiller(await loadMutant(mutant), Number(values.from), Number(values.schedules))
+    console.log(`${killer === null ? 'SURVIVES' : `seed ${killer.seed}`}: ${mutant.name}`)
+    if (killer !== null) console.log(`    ${killer.message.split('\n')[0]}`)
+  }
+}
 
 function replay(seed: number): void {
   const failure = runSchedule(seed, values.trace ? { trace: (line) => console.log(line) } : {})
@@ -30,7 +43,7 @@ function sweep(first: number, count: number): void {
     const failure = runSchedule(seed)
     if (failure === null) continue
     process.exitCode = 1
-    if (!values.keepGoing) {
+    if (!values['keep-going']) {
       console.log(describe(failure))
       return
     }

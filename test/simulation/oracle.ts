@@ -74,7 +74,7 @@ export class Oracle {
 
   #idleTooLong(socket: SimSocket, partner: SimSocket): string {
     const quietMs = this.#network.kernel.nowMs() - Math.max(socket.movedAtMs, partner.movedAtMs, partner.openedAtMs)
-    if (quietMs <= this.#limits.idleMs + 4 * this.#limits.tickMs + SLACK_MS) return ''
+    if (quietMs <= this.#limits.idleMs + 4 * this.#limits.tickMs + 50) return ''
     return `timeout: nothing has moved on ${socket.label} for ${quietMs.toFixed(0)} ms, and it is still open`
   }
 
