@@ -1,6 +1,7 @@
-import { chmod, link, lstat, mkdtemp, rename, rm, unlink } from 'node:fs/promises'
+import { chmod, link, lstat, mkdir, mkdtemp, rm, rmdir, unlink } from 'node:fs/promises'
 import { connect, type Server } from 'node:net'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { McsError } from '../model/errors.ts'
 
 /**
@@ -8,6 +9,10 @@ import { McsError } from '../model/errors.ts'
  * so it is refused here.
  */
 export const socketPathLimitBytes = 107
+
+/** How often, and at most how many times, the lock of another starting process is looked at: 2 s. */
+const lockPollMs = 20
+const publishRounds = 100
 
 /** A published socket. */
 export interface SocketFile {
@@ -25,7 +30,7 @@ interface Identity {
  *
  * ```
  * mkdtemp .Ab3xYz (0700) → bind .Ab3xYz/s → chmod 0600 → link(.Ab3xYz/s, path) → rm .Ab3xYz
- *                                                          └ EEXIST: stale? rename it into .Ab3xYz, link again
+ *                                                          └ EEXIST: under a lock, remove it if stale; link again
  * ```
  *
  * Nobody can reach the socket before its mode is right, and link(2) neither follows a symlink nor replaces a file, so
@@ -42,7 +47,7 @@ export async function publishSocket(server: Server, path: string): Promise<Socke
     checkLength(bound)
     await listen(server, bound)
     await chmod(bound, 0o600)
-    await publish(bound, path, privateDirectory)
+    await publish(bound, path)
     const identity = await lstat(path)
     return { release: () => release(path, identity) }
   } catch (error) {
@@ -80,38 +85,44 @@ function listen(server: Server, path: string): Promise<void> {
   })
 }
 
-async function publish(bound: string, path: string, privateDirectory: string): Promise<void> {
-  // Each round loses only to another process that published or removed the file meanwhile.
-  for (let round = 0; round < 4; round++) {
+async function publish(bound: string, path: string): Promise<void> {
+  const lock = join(dirname(path), `.${basename(path)}.lock`)
+  for (let round = 0; round < publishRounds; round++) {
     try {
       return await link(bound, path)
     } catch (error) {
       if (!hasCode(error, 'EEXIST')) throw error
     }
-    await removeStale(path, join(privateDirectory, 'stale'))
+    if (!(await removeStale(path, lock))) await sleep(lockPollMs)
   }
-  throw failed(path, 'other processes keep taking it', 'stop them, or set admin.socket to another path')
+  throw failed(path, `"${lock}" exists`, 'remove that directory unless another mcs-lb is starting')
 }
 
-/** Moves a socket that nobody answers on to `aside`; returns too where the file is gone by itself. */
-async function removeStale(path: string, aside: string): Promise<void> {
-  const found = await lstatIfAny(path)
-  if (found === null) return
-  if (!found.isSocket()) {
-    throw failed(path, 'it exists and is no socket', 'remove it, or set admin.socket to another path')
-  }
-  if (await isAnswering(path)) {
-    throw failed(path, 'another process answers on it', 'stop that process, or set admin.socket to another path')
-  }
+/**
+ * Removes a socket that nobody answers on. Only who holds the lock removes one, and nobody replaces one, so what did
+ * not answer is what is removed. False where another process holds the lock.
+ */
+async function removeStale(path: string, lock: string): Promise<boolean> {
   try {
-    await rename(path, aside)
+    await mkdir(lock)
   } catch (error) {
-    if (hasCode(error, 'ENOENT')) return
+    if (hasCode(error, 'EEXIST')) return false
     throw error
   }
-  // Between the question and the rename another process may have put its own socket there: give it back.
-  if (!isSame(await lstat(aside), found)) await link(aside, path).catch(() => {})
-  await unlink(aside)
+  try {
+    const found = await lstatIfAny(path)
+    if (found === null) return true
+    if (!found.isSocket()) {
+      throw failed(path, 'it exists and is no socket', 'remove it, or set admin.socket to another path')
+    }
+    if (await isAnswering(path)) {
+      throw failed(path, 'another process answers on it', 'stop that process, or set admin.socket to another path')
+    }
+    await rm(path, { force: true })
+    return true
+  } finally {
+    await rmdir(lock)
+  }
 }
 
 /** Whether a process accepts on the socket; a full backlog counts as an answer. */

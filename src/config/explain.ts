@@ -73,6 +73,7 @@ function wrongType({ path }: Violation, node: SourceNode | undefined, schema: Sc
   const place = { path, on: 'value' } as const
   const unit = schema?.duration ?? schema?.size
   if (node?.kind === 'scalar' && node.value === null) {
+    if (path.length === 0) return { ...place, message: 'the file is empty', hint: `it needs ${requiredKeys(schema)}` }
     return { ...place, message: 'this key has no value', hint: `remove it, or write ${expected(schema)}` }
   }
   if (unit !== undefined && node?.kind === 'scalar' && typeof node.value === 'number') {
@@ -96,6 +97,10 @@ function wordHint(node: SourceNode | undefined, schema: SchemaNode | undefined):
   const text = node?.kind === 'scalar' && typeof node.value === 'string' ? node.value : undefined
   const likely = text === undefined ? undefined : nearest(text, words)
   return likely === undefined ? `write ${expected(schema)}` : `did you mean ${likely}?`
+}
+
+function requiredKeys(schema: SchemaNode | undefined): string {
+  return schema?.required?.join(', ') ?? 'a value'
 }
 
 function unitHint(value: number, schema: SchemaNode | undefined): string {

@@ -24,12 +24,15 @@ export function parseText(text: string, env: Readonly<NodeJS.ProcessEnv>): Parse
       // Duplicates are found while the tree is built: the comparison in the library is quadratic.
       uniqueKeys: false,
       prettyErrors: false,
-      logLevel: 'silent',
+      logLevel: 'error',
     })
   } catch (error) {
     return { root: undefined, faults: [unparsable(error)] }
   }
-  const faults = [...document.errors, ...document.warnings].map(fromYaml)
+  const errors: readonly YAMLError[] = [...document.errors, ...document.warnings]
+  // What follows an exhausted stack are only consequences.
+  const exhausted = errors.filter((error) => error.code === 'RESOURCE_EXHAUSTION').slice(0, 1)
+  const faults = (exhausted.length > 0 ? exhausted : errors).map(fromYaml)
   const version = document.directives.yaml
   if (version.explicit === true && version.version !== '1.2') {
     faults.push({ path: [], on: 0, message: `this is YAML ${version.version}`, hint: 'remove the %YAML directive' })
@@ -41,7 +44,7 @@ export function parseText(text: string, env: Readonly<NodeJS.ProcessEnv>): Parse
 /** The parser calls itself for every level, so that only depth can exhaust the stack. */
 function unparsable(error: unknown): Fault {
   const message = error instanceof RangeError ? 'values are nested too deeply' : 'this is not YAML'
-  return { path: [], on: 0, message, hint: 'look at config/lb.yaml for a file that works' }
+  return { path: [], on: 0, message, hint: 'a bracket may be missing' }
 }
 
 function fromYaml(error: YAMLError): Fault {
@@ -58,6 +61,7 @@ const explanations: Partial<Record<YAMLError['code'], readonly [message: string,
   MULTILINE_IMPLICIT_KEY: ['a key spans several lines', 'a ":" may be missing or misplaced'],
   MULTIPLE_DOCS: ['a second document starts here', 'remove the "---" or "..." line; the file is one document'],
   NON_STRING_KEY: ['a key is not a plain word', 'write it as text; a variable within [ ] or { } needs quotes'],
+  RESOURCE_EXHAUSTION: ['values are nested too deeply', 'a bracket may be missing'],
   TAB_AS_INDENT: ['a tab is used for indentation', 'indent with spaces'],
   TAG_RESOLVE_FAILED: ['this tag is not known', 'remove the word that starts with "!"'],
 }

@@ -8,6 +8,7 @@ export interface SchemaNode {
   readonly enum?: readonly string[]
   readonly oneOf?: readonly SchemaNode[]
   readonly properties?: Readonly<Record<string, SchemaNode>>
+  readonly required?: readonly string[]
   readonly patternProperties?: Readonly<Record<string, SchemaNode>>
   readonly items?: SchemaNode
   readonly minimum?: number

@@ -64,7 +64,9 @@ export async function runService({ configFile }: { configFile: string }): Promis
 async function start(service: ServingService, exit: OrderlyExit): Promise<void> {
   const result = await service.reload('start')
   if (result.outcome !== 'refused') return
-  const fileIsBad = result.errors.every((fault) => fault.code.startsWith('MCS_CONFIG_') || fault.code === 'MCS_LIMIT_EXCEEDED')
+  const fileIsBad = result.errors.every(
+    (fault) => fault.code.startsWith('MCS_CONFIG_') || fault.code === 'MCS_LIMIT_EXCEEDED',
+  )
   exit.exit(fileIsBad ? EXIT_BAD_CONFIG : EXIT_RUNTIME_FAILURE)
   await new Promise(() => {})
 }
@@ -122,7 +124,11 @@ class Followers {
     await this.#watcher?.close()
     this.#watcher = null
     if (!reload.watch) return
-    const watcher = watchConfig(service.configFile, { debounceMs: reload.debounceMs }, () => void service.reload('file'))
+    const watcher = watchConfig(
+      service.configFile,
+      { debounceMs: reload.debounceMs },
+      () => void service.reload('file'),
+    )
     this.#watcher = { debounceMs: reload.debounceMs, close: () => watcher.close() }
   }
 }
@@ -145,7 +151,11 @@ function connectionCapacity(descriptorLimit: number): number {
 function logCapacity(log: ProgramLogger, service: ServingService, descriptorLimit: number): void {
   const capacity = connectionCapacity(descriptorLimit)
   const asked = service.config!.limits.connections
-  log.info('Ready', { descriptorLimit, connectionCapacity: Math.min(capacity, asked), workers: service.config!.workers })
+  log.info('Ready', {
+    descriptorLimit,
+    connectionCapacity: Math.min(capacity, asked),
+    workers: service.config!.workers,
+  })
   if (capacity < asked) {
     log.warn(
       `limits.connections is ${asked}, but ${descriptorLimit} file descriptors allow ${capacity}; raise LimitNOFILE to ${asked * DESCRIPTORS_PER_CONNECTION + RESERVED_DESCRIPTORS}`,

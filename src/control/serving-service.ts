@@ -104,7 +104,9 @@ export class ServingService implements Service {
     notifier.stopping()
     await this.#running
     if (this.config === undefined) return 0
-    await this.balancer.stopAccepting().catch((error: unknown) => log.error('Cannot stop accepting in order', { error }))
+    await this.balancer
+      .stopAccepting()
+      .catch((error: unknown) => log.error('Cannot stop accepting in order', { error }))
     log.info('Stopped accepting; connections drain', { connections: this.#open(), drainMs })
     const endsAt = performance.now() + drainMs
     while (this.#open() > 0 && performance.now() < endsAt) {
@@ -169,7 +171,11 @@ export class ServingService implements Service {
     this.#state = 'serving'
     await this.balancer.retire().catch((error: unknown) => this.#options.log.error('A worker is late', { error }))
     await this.#options.onServing(config)
-    return { outcome: 'serving', generation: next.snapshot.generation, durationMs: Math.round(performance.now() - startedAt) }
+    return {
+      outcome: 'serving',
+      generation: next.snapshot.generation,
+      durationMs: Math.round(performance.now() - startedAt),
+    }
   }
 
   #refused(error: unknown): ReloadResult {

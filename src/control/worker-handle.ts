@@ -35,8 +35,6 @@ export class WorkerHandle {
   #thread: Worker | null = null
   #port: MessagePort | null = null
   #wakeFd = -1
-  /** Whether the thread has said that it is about to end in order. */
-  #isFinished = false
 
   constructor(id: number, shared: SharedMemory) {
     this.id = id
@@ -47,9 +45,9 @@ export class WorkerHandle {
     this.cells = new Int32Array(this.#own.cells)
   }
 
-  /** Whether a thread runs that will take orders. */
+  /** Whether it has a thread. One that is about to end takes no more orders; its end then answers for it. */
   get isRunning(): boolean {
-    return this.#thread !== null && !this.#isFinished
+    return this.#thread !== null
   }
 
   /** Connections it holds. */
@@ -72,22 +70,18 @@ export class WorkerHandle {
     }
     const thread = new Worker(entry, { workerData, transferList: [port2], name: `worker-${this.id}` })
     let thrown: unknown
-    port1.on('message', (report: WorkerReport) => {
-      if (report.type === 'finished') this.#isFinished = true
-      onReport(report)
-    })
+    port1.on('message', onReport)
     thread.on('error', (error) => {
       thrown = error
     })
-    thread.on('exit', () => {
+    thread.on('exit', (code) => {
       port1.close()
-      const error = thrown ?? (this.#isFinished ? undefined : new Error('the thread ended without being told to'))
+      const error = thrown ?? (code === 0 ? undefined : new Error(`the thread ended with exit code ${code}`))
       onExit({ error, lost: this.#cleanUp() })
     })
     this.#thread = thread
     this.#port = port1
     this.#wakeFd = wakeFd
-    this.#isFinished = false
   }
 
   /** Sends an order and wakes the thread to take it. */

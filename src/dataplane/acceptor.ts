@@ -73,10 +73,12 @@ export class Acceptor {
           this.#open({ id, fd, serving: currentIndex, listener: listenerIndex, isWatched: false, accepted: 0 })
           continue
         }
-        servings.at(door.serving).doors--
+        const earlier = door.serving
+        servings.at(earlier).doors--
         door.serving = currentIndex
         door.listener = listenerIndex
         current!.doors++
+        this.#core.forgetIfUnused(earlier)
       }
     })
   }

@@ -147,8 +147,8 @@ export class Core {
   /** Forgets a snapshot that is not the current one, has no connection and accepts none. */
   forgetIfUnused(servingIndex: number): void {
     if (servingIndex === this.currentIndex) return
-    const serving = this.servings.at(servingIndex)
-    if (serving.connections > 0 || serving.doors > 0) return
+    const serving = this.servings.find(servingIndex)
+    if (serving === undefined || serving.connections > 0 || serving.doors > 0) return
     this.servings.remove(servingIndex)
     this.publishOldest()
   }

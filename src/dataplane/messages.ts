@@ -27,8 +27,6 @@ export type WorkerReport =
       readonly id: number
       readonly generations: readonly { readonly generation: number; readonly connections: number }[]
     }
-  /** It was removed, and its last connection is gone. It ends now. */
-  | { readonly type: 'finished' }
 
 /** The way between a reactor and main. `receive` never waits. */
 export interface OrderPort {

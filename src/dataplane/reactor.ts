@@ -213,8 +213,6 @@ export class Reactor {
   /** Whether this worker was removed and its last connection is gone. */
   #isDone(): boolean {
     const { current, workerId, slots } = this.#core
-    if (current === null || workerId < current.snapshot.workers || slots.used > 0) return false
-    this.#port.report({ type: 'finished' })
-    return true
+    return current !== null && workerId >= current.snapshot.workers && slots.used === 0
   }
 }

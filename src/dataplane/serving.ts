@@ -53,6 +53,11 @@ export class ServingTable {
     return this.#entries[index]!
   }
 
+  /** As {@link at}, or undefined where the snapshot has been removed already. */
+  find(index: number): ServingSnapshot | undefined {
+    return this.#entries[index]
+  }
+
   remove(index: number): void {
     this.#entries[index] = undefined
   }

@@ -39,6 +39,7 @@ export type UnavailableAction = 'reset' | 'close' | 'http-503'
 export interface ListenerConfig {
   readonly name: string
   readonly bind: readonly SocketAddress[]
+  /** `keepAliveMs` is Infinity where the file says `none`: TCP then never probes. */
   readonly socket: { readonly backlog: number; readonly keepAliveMs: number }
   readonly timeouts: { readonly idleMs: number; readonly halfClosedMs: number; readonly maxDurationMs: number }
   /** Name of an upstream that exists. */

@@ -60,7 +60,7 @@ export class FakeService implements Service {
     return this.onReload()
   }
 
-  status(): ServiceStatus {
+  async status(): Promise<ServiceStatus> {
     return this.currentStatus
   }
 

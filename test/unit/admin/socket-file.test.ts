@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { link, lstat, mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { adminRequest } from '#src/admin/client.js'
 import { startAdmin } from '#src/admin/server.js'
@@ -47,7 +47,7 @@ test('startAdmin() lets one of many that start at once win over a stale socket',
   const { socket, admin } = await startTestAdmin(t)
   await admin.close()
   const stale = createServer()
-  const directory = join(socket, '..')
+  const directory = dirname(socket)
   stale.listen(join(directory, 'bound'))
   await once(stale, 'listening')
   await link(join(directory, 'bound'), socket)
@@ -58,6 +58,14 @@ test('startAdmin() lets one of many that start at once win over a stale socket',
   assert.equal(winners.length, 1)
   assert.equal((await adminRequest(socket, 'GET', '/healthz')).status, 200)
   assert.deepEqual(await readdir(directory), ['admin.sock'])
+})
+
+test('startAdmin() names the lock that a killed process has left beside a stale socket', async (t) => {
+  const { socket } = await startTestAdmin(t)
+  const directory = dirname(socket)
+  await mkdir(join(directory, '.admin.sock.lock'))
+  await assert.rejects(start(socket), { code: 'MCS_ADMIN_FAILED', message: /remove that directory/ })
+  assert.deepEqual((await readdir(directory)).sort(), ['.admin.sock.lock', 'admin.sock'])
 })
 
 test('startAdmin() refuses a file, a directory and a symlink in the way, and deletes none', async (t) => {

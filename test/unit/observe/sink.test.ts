@@ -1,5 +1,15 @@
 import assert from 'node:assert/strict'
-import { closeSync, constants, openSync, readdirSync, readFileSync, readlinkSync, renameSync, statSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  statSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { McsError } from '#src/model/errors.js'
@@ -55,6 +65,29 @@ test('Sink.reopen() leaves what was taken before in the old file and puts the re
   sink.write('after\n')
   await sink.close()
   assert.equal(readFileSync(`${path}.1`, 'utf8').split('\n').length, 10_001)
+  assert.equal(readFileSync(path, 'utf8'), 'after\n')
+})
+
+test('Sink.reopen() waits for a slow old file with what was taken before', async (t) => {
+  const path = join(temporaryDirectory(t), 'pipe')
+  const reader = openStuckPipe(path)
+  t.after(() => closeSync(reader))
+  const sink = await Sink.open(path, { retryMs: 1 })
+  for (let i = 0; i < 2000; i++) sink.write(line(i))
+  await waitUntil('the pipe is full', async () => !(await sink.flush(5)))
+  renameSync(path, `${path}.1`)
+  const reopened = sink.reopen()
+  await waitUntil('the new file is opened', () => existsSync(path))
+  let text = ''
+  await waitUntil('the pipe is drained', () => {
+    text += drainPipe(reader)
+    return sink.written === 2000
+  })
+  await reopened
+  text += drainPipe(reader)
+  sink.write('after\n')
+  await sink.close()
+  assert.equal(text.split('\n').length, 2001)
   assert.equal(readFileSync(path, 'utf8'), 'after\n')
 })
 

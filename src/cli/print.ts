@@ -1,0 +1,54 @@
+import { readFile } from 'node:fs/promises'
+import type { WriteStream } from 'node:tty'
+import { ConfigError, type ConfigIssue, McsError } from '../model/errors.ts'
+import { formatIssues } from './check-report.ts'
+import { ExitCode } from './exit-code.ts'
+
+/** Prints a line, or several, to stdout. */
+export function printLine(text: string): void {
+  process.stdout.write(`${text}\n`)
+}
+
+/** Prints a value as JSON to stdout. */
+export function printJson(value: unknown): void {
+  printLine(JSON.stringify(value, null, 2))
+}
+
+/** Prints faults of files, to stdout unless told, with the lines they stand in where the file can be read. */
+export async function printIssues(issues: readonly ConfigIssue[], stream: WriteStream = process.stdout): Promise<void> {
+  const colour = wantsColour(stream)
+  for (const [file, inFile] of groupByFile(issues)) {
+    const text = await readFile(file, 'utf8').catch(() => null)
+    stream.write(formatIssues(inFile, text === null ? { colour } : { colour, text }))
+  }
+}
+
+function groupByFile(issues: readonly ConfigIssue[]): Map<string, ConfigIssue[]> {
+  const groups = new Map<string, ConfigIssue[]>()
+  for (const issue of issues) {
+    const group = groups.get(issue.file)
+    if (group === undefined) groups.set(issue.file, [issue])
+    else group.push(issue)
+  }
+  return groups
+}
+
+/** Says on stderr why a command failed, and returns what to exit with. */
+export async function printFailure(error: unknown): Promise<ExitCode> {
+  if (error instanceof ConfigError) {
+    await printIssues(error.issues, process.stderr)
+    return ExitCode.badConfig
+  }
+  if (error instanceof McsError) {
+    process.stderr.write(`${error.code}: ${error.message}\n`)
+    return error.source === 'config' ? ExitCode.badConfig : ExitCode.failure
+  }
+  // Not one of the program's own errors, so a bug: the stack is what helps.
+  process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : error}\n`)
+  return ExitCode.failure
+}
+
+/** Colours are for a person at a terminal who has not declined them (no-color.org). */
+function wantsColour(stream: WriteStream): boolean {
+  return stream.isTTY === true && (process.env.NO_COLOR ?? '') === ''
+}

@@ -1,0 +1,136 @@
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { ExitCode } from './exit-code.ts'
+import { printFailure } from './print.ts'
+import { programVersion } from './version.ts'
+
+const defaultConfigFile = '/etc/mcs-lb/lb.yaml'
+
+const examples = `
+Examples:
+  $ mcs-lb demo                              see it work: three backends and a load balancer
+  $ mcs-lb check --config lb.yaml            list every error of a file
+  $ mcs-lb run --config lb.yaml              serve in the foreground
+  $ mcs-lb reload                            serve the changed file, or say why not
+  $ mcs-lb status --json | jq .connections   ask the running process
+
+Exit codes: 0 good, 1 failure, 2 bad usage, 78 bad configuration.
+`
+
+/**
+ * Runs the command that `argv` names and sets `process.exitCode`.
+ *
+ * @param argv As `process.argv`: the runtime and the script come first.
+ */
+export async function main(argv: readonly string[]): Promise<void> {
+  // `mcs-lb status | head -1` closes the pipe early; that is no failure.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+  })
+  try {
+    await createProgram().parseAsync(argv)
+  } catch (error) {
+    if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? ExitCode.good : ExitCode.usage
+    else process.exitCode = await printFailure(error)
+  }
+}
+
+function createProgram(): Command {
+  const program = new Command('mcs-lb')
+    .description('A Layer-4 (TCP) load balancer driven by one declarative file.')
+    .version(programVersion(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print this help, or that of a command')
+    .addHelpText('after', examples)
+    .showHelpAfterError('(mcs-lb --help lists the commands and options)')
+    // Commands copy this, so it comes before them.
+    .exitOverride()
+  addFileCommands(program)
+  addAdminCommands(program)
+  addLabCommands(program)
+  return program
+}
+
+function addFileCommands(program: Command): void {
+  program
+    .command('run')
+    .description('serve the file in the foreground; SIGHUP reloads, SIGTERM drains and ends')
+    .addOption(configOption())
+    .action(async (options: { config: string }) => {
+      const { run } = await import('./run.ts')
+      await run(options)
+    })
+  program
+    .command('check')
+    .description('list every error of the file; starts nothing')
+    .addOption(configOption())
+    .option('--json', 'print { "valid", "issues" }')
+    .action(async (options: { config: string; json?: boolean }) => {
+      const { check } = await import('./check.ts')
+      process.exitCode = await check(options)
+    })
+}
+
+function addAdminCommands(program: Command): void {
+  adminCommand(program, 'reload', 'have the running process serve the changed file; waits for its answer').action(
+    async (options: AdminCommandOptions) => {
+      const { reload } = await import('./reload.ts')
+      process.exitCode = await reload(options)
+    },
+  )
+  adminCommand(program, 'reopen', 'have the running process open its log files again, after they were moved').action(
+    async (options: AdminCommandOptions) => {
+      const { reopen } = await import('./reopen.ts')
+      process.exitCode = await reopen(options)
+    },
+  )
+  adminCommand(program, 'status', 'print what the running process serves').action(
+    async (options: AdminCommandOptions) => {
+      const { status } = await import('./status.ts')
+      process.exitCode = await status(options)
+    },
+  )
+}
+
+function addLabCommands(program: Command): void {
+  program
+    .command('demo')
+    .description('run three small backends and a load balancer in front of them')
+    .option('--port <port>', 'where the load balancer listens on 127.0.0.1; 0 for any free port', parsePort, 64400)
+    .action(async (options: { port: number }) => {
+      const { demo } = await import('./demo.ts')
+      process.exitCode = await demo(options)
+    })
+  program
+    .command('client')
+    .description('connect, send what is typed, print what arrives; Ctrl-D ends the sending side')
+    .argument('<host:port>', 'where to: 127.0.0.1:64400, [::1]:64400 or unix:/path')
+    .action(async (target: string) => {
+      const { client } = await import('./client.ts')
+      process.exitCode = await client(target)
+    })
+}
+
+/** Options of the commands that ask a running process. */
+export interface AdminCommandOptions {
+  readonly config: string
+  readonly socket?: string
+  readonly json?: boolean
+}
+
+function adminCommand(program: Command, name: string, description: string): Command {
+  return program
+    .command(name)
+    .description(description)
+    .option('-s, --socket <path>', 'the admin socket; without it, admin.socket of the configuration file')
+    .addOption(configOption())
+    .option('--json', 'print the answer as JSON')
+}
+
+function configOption(): Option {
+  return new Option('-c, --config <file>', 'the configuration file').env('MCS_LB_CONFIG').default(defaultConfigFile)
+}
+
+function parsePort(text: string): number {
+  const port = Number(text)
+  if (/^\d{1,5}$/.test(text) && port <= 65535) return port
+  throw new InvalidArgumentError(`"${text}" is not a port; give a number from 0 to 65535.`)
+}

@@ -1,0 +1,146 @@
+import { createHash } from 'node:crypto'
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
+import { basename } from 'node:path'
+import { type FSWatcher, watch } from 'chokidar'
+import { maxFileBytes } from './read-text.ts'
+import { followChain } from './watch-chain.ts'
+
+export interface WatchOptions {
+  /** How long the file must be quiet before it is looked at. */
+  readonly debounceMs: number
+  /** How often it is looked at without any event, as network file systems give none; Infinity for never. */
+  readonly pollMs?: number
+}
+
+/** A running watch. */
+export interface ConfigWatch {
+  /** Ends it; `onChange` is not called again. */
+  close(): Promise<void>
+}
+
+const defaultPollMs = 5000
+/** Debounce times after which a file is looked at although it is still being written. */
+const maxDebounces = 10
+
+/**
+ * Calls `onChange` after the content of a file has changed, in whatever way: written in place, replaced by a rename,
+ * reached by another symbolic link. A burst is one call. A file that is gone is waited for, and content that is the
+ * same as before is no change. What counts as before is read within this call, so watch first and load then.
+ */
+export function watchConfig(file: string, options: WatchOptions, onChange: () => void): ConfigWatch {
+  return new FileWatch(file, options, onChange)
+}
+
+class FileWatch implements ConfigWatch {
+  readonly #file: string
+  readonly #debounceMs: number
+  readonly #onChange: () => void
+  readonly #poll: NodeJS.Timeout | undefined
+  #content: string | undefined
+  #identity = ''
+  #watcher: FSWatcher | undefined
+  #debounce: NodeJS.Timeout | undefined
+  /** When a look is due although events go on; undefined where none is waited for. */
+  #lookBeforeMs: number | undefined
+  #closed = false
+  readonly #closing = new Set<Promise<void>>()
+
+  constructor(file: string, { debounceMs, pollMs = defaultPollMs }: WatchOptions, onChange: () => void) {
+    this.#file = file
+    this.#debounceMs = debounceMs
+    this.#onChange = onChange
+    this.#content = contentOf(file)
+    this.#follow()
+    if (Number.isFinite(pollMs)) this.#poll = setInterval(() => this.#lookForChange(), pollMs)
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    clearInterval(this.#poll)
+    clearTimeout(this.#debounce)
+    this.#release()
+    await Promise.all(this.#closing)
+  }
+
+  /** Watches the folders and links on the way to the file anew when any of them is another than before. */
+  #follow(): void {
+    const chain = followChain(this.#file)
+    if (chain.identity === this.#identity) return
+    this.#identity = chain.identity
+    this.#release()
+    const wanted = new Set([...chain.folders, ...chain.entries])
+    const watcher = watch([...wanted], {
+      depth: 0,
+      ignoreInitial: true,
+      followSymlinks: false,
+      ignorePermissionErrors: true,
+      atomic: false,
+      ignored: (path) => !wanted.has(path),
+    })
+    // 'raw' comes for every event of the kernel, also for those that chokidar makes nothing of. Other files of the
+    // folder may change all the time; they are left out.
+    const names = new Set([...wanted].flatMap((path) => path.split('/')))
+    watcher.on('raw', (event, path) => {
+      if (path && !names.has(basename(path))) return
+      // What came or went may be watched under an inode number that was given away again.
+      if (event === 'rename') this.#identity = ''
+      this.#schedule()
+    })
+    watcher.on('all', () => this.#schedule())
+    // A change between the first look and the start of the watch gives no event.
+    watcher.on('ready', () => this.#schedule())
+    // Without watches (no inotify instance left, say) the file is still looked at every pollMs.
+    watcher.on('error', () => {})
+    this.#watcher = watcher
+  }
+
+  #release(): void {
+    const closing = this.#watcher?.close()
+    this.#watcher = undefined
+    if (closing === undefined) return
+    this.#closing.add(closing)
+    void closing.finally(() => this.#closing.delete(closing))
+  }
+
+  /** Every event starts the wait again, so that a burst ends in one look; one without an end is cut short. */
+  #schedule(): void {
+    if (this.#closed) return
+    const now = performance.now()
+    this.#lookBeforeMs ??= now + maxDebounces * this.#debounceMs
+    clearTimeout(this.#debounce)
+    this.#debounce = setTimeout(() => this.#look(), Math.min(this.#debounceMs, Math.max(0, this.#lookBeforeMs - now)))
+  }
+
+  /** The poll's look: it only starts the wait, so that a file that is being written is not read half way. */
+  #lookForChange(): void {
+    const content = contentOf(this.#file)
+    if (content !== undefined && content !== this.#content) this.#schedule()
+  }
+
+  #look(): void {
+    this.#lookBeforeMs = undefined
+    if (this.#closed) return
+    this.#follow()
+    const content = contentOf(this.#file)
+    if (content === undefined || content === this.#content) return
+    this.#content = content
+    this.#onChange()
+  }
+}
+
+/** A digest of what the file holds, up to the size that is read; undefined where it cannot be read. */
+function contentOf(file: string): string | undefined {
+  let descriptor: number | undefined
+  try {
+    descriptor = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK)
+    const stat = fstatSync(descriptor)
+    if (!stat.isFile()) return undefined
+    const buffer = Buffer.alloc(Math.min(stat.size, maxFileBytes + 1))
+    const length = readSync(descriptor, buffer, 0, buffer.length, 0)
+    return createHash('sha256').update(buffer.subarray(0, length)).digest('hex')
+  } catch {
+    return undefined
+  } finally {
+    if (descriptor !== undefined) closeSync(descriptor)
+  }
+}

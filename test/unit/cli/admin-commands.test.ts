@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict'
+import { writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { test } from 'node:test'
+import { McsError } from '#src/model/errors.js'
+import { sampleStatus } from '../admin/fake-service.ts'
+import { startTestAdmin, temporaryDirectory } from '../admin/harness.ts'
+import { runProgram } from './run-program.ts'
+
+test('mcs-lb reload waits for the answer and exits 0', async (t) => {
+  const { socket, service } = await startTestAdmin(t)
+  const served = await runProgram(['reload', '--socket', socket])
+  assert.deepEqual(served, { code: 0, stdout: 'Serving generation 4 (prepared in 1 ms).\n', stderr: '' })
+  service.onReload = async () => ({ outcome: 'unchanged', generation: 4 })
+  const unchanged = await runProgram(['reload', '--socket', socket, '--json'])
+  assert.deepEqual(JSON.parse(unchanged.stdout), { outcome: 'unchanged', generation: 4 })
+  assert.equal(service.reloads, 2)
+})
+
+test('mcs-lb reload prints the faults of a refused file as check does, and exits 78', async (t) => {
+  const { socket, service } = await startTestAdmin(t)
+  const file = join(dirname(socket), 'lb.yaml')
+  await writeFile(file, 'version: 1\nlistners: {}\n')
+  service.onReload = async () => ({
+    outcome: 'refused',
+    generation: 3,
+    errors: [
+      {
+        code: 'MCS_CONFIG_INVALID',
+        message: 'unknown key "listners"',
+        hint: 'did you mean listeners?',
+        file,
+        line: 2,
+        column: 1,
+        path: '',
+      },
+    ],
+  })
+  const { code, stdout } = await runProgram(['reload', '--socket', socket])
+  assert.equal(code, 78)
+  assert.match(stdout, /lb\.yaml:2:1: .*unknown key "listners"/)
+  assert.match(stdout, /did you mean listeners\?/)
+  assert.match(stdout, /generation 3 goes on serving/)
+})
+
+test('mcs-lb reload exits 1 where this machine refused, not the file', async (t) => {
+  const { socket, service } = await startTestAdmin(t)
+  const errors = [{ code: 'MCS_BIND_FAILED', message: 'Cannot bind 0.0.0.0:443', hint: 'grant CAP_NET_BIND_SERVICE' }]
+  service.onReload = async () => ({ outcome: 'refused', generation: 3, errors })
+  const { code, stdout } = await runProgram(['reload', '--socket', socket])
+  assert.equal(code, 1)
+  assert.match(stdout, /MCS_BIND_FAILED: Cannot bind 0\.0\.0\.0:443\n {2}grant CAP_NET_BIND_SERVICE/)
+})
+
+test('mcs-lb reload, reopen and status exit 1 with a remedy where nobody answers', async (t) => {
+  const socket = join(await temporaryDirectory(t), 'admin.sock')
+  for (const command of ['reload', 'reopen', 'status']) {
+    const { code, stdout, stderr } = await runProgram([command, '--socket', socket])
+    assert.deepEqual([code, stdout], [1, ''])
+    assert.match(
+      stderr,
+      /^MCS_ADMIN_UNREACHABLE: Cannot ask mcs-lb on ".*": there is no such socket; is mcs-lb running/,
+    )
+  }
+})
+
+test('mcs-lb reload finds the socket of a file that has errors', async (t) => {
+  const { socket, service } = await startTestAdmin(t)
+  const file = join(dirname(socket), 'lb.yaml')
+  await writeFile(file, 'version: 1\nadmin: { socket: ./admin.sock }\nlisteners: { edge: { bind: "nowhere"\n')
+  assert.equal((await runProgram(['reload', '--config', file])).code, 0)
+  assert.equal(service.reloads, 1)
+})
+
+test('mcs-lb status says that a file without an admin socket leaves nobody to ask', async (t) => {
+  const file = join(await temporaryDirectory(t), 'lb.yaml')
+  await writeFile(file, 'admin: { socket: none }\n')
+  const { code, stderr } = await runProgram(['status', '--config', file])
+  assert.equal(code, 1)
+  assert.match(stderr, /admin\.socket: none; set a path there/)
+})
+
+test('mcs-lb reopen exits 0, and 1 with what the process says', async (t) => {
+  const { socket, service } = await startTestAdmin(t)
+  assert.equal((await runProgram(['reopen', '--socket', socket])).code, 0)
+  service.onReopen = async () => {
+    throw new McsError('MCS_LOG_UNWRITABLE', 'Cannot open "/var/log/x"', { source: 'system' })
+  }
+  const { code, stderr } = await runProgram(['reopen', '--socket', socket])
+  assert.equal(code, 1)
+  assert.match(stderr, /^MCS_LOG_UNWRITABLE: Cannot open "\/var\/log\/x"/)
+  assert.equal(service.reopens, 2)
+})
+
+test('mcs-lb status prints tables, and JSON as the process gave it', async (t) => {
+  const { socket } = await startTestAdmin(t)
+  const text = await runProgram(['status', '--socket', socket])
+  assert.equal(text.code, 0)
+  assert.match(text.stdout, /^mcs-lb 0\.1\.0, pid 4711, serving since/)
+  const json = await runProgram(['status', '--json', '--socket', socket])
+  assert.deepEqual(JSON.parse(json.stdout), sampleStatus)
+})

@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { temporaryDirectory } from '../admin/harness.ts'
+import { runProgram } from './run-program.ts'
+
+const good = `version: 1
+listeners:
+  edge: { bind: "127.0.0.1:6000", upstream: chat }
+upstreams:
+  chat: { servers: [{ address: "10.0.0.1:9100" }, { address: "10.0.0.2:9100" }] }
+`
+const bad = good
+  .replace('upstream: chat', 'upstream: chta')
+  .replace('address: "10.0.0.2:9100"', 'adress: "10.0.0.2:9100"')
+
+async function file(t: TestContext, text: string): Promise<string> {
+  const path = join(await temporaryDirectory(t), 'lb.yaml')
+  await writeFile(path, text)
+  return path
+}
+
+test('mcs-lb check says what a good file would serve', async (t) => {
+  const path = await file(t, good)
+  const { code, stdout, stderr } = await runProgram(['check', '--config', path])
+  assert.deepEqual([code, stderr], [0, ''])
+  assert.match(
+    stdout,
+    /lb\.yaml is valid: 1 listener, 1 upstream, 2 servers, \d+ workers?\n {2}edge: 127\.0\.0\.1:6000 → chat\n/,
+  )
+})
+
+test('mcs-lb check prints every fault with its place, without colours in a pipe, and exits 78', async (t) => {
+  const path = await file(t, bad)
+  const { code, stdout } = await runProgram(['check', '--config', path])
+  assert.equal(code, 78)
+  assert.ok(stdout.includes(`${path}:3:`), stdout)
+  assert.ok(stdout.includes(`${path}:5:`), stdout)
+  assert.ok(!stdout.includes('\x1b'), stdout)
+})
+
+test('mcs-lb check --json prints whether the file is valid, and the issues', async (t) => {
+  const valid = await runProgram(['check', '--json', '--config', await file(t, good)])
+  assert.deepEqual([valid.code, JSON.parse(valid.stdout)], [0, { valid: true, issues: [] }])
+  const path = await file(t, bad)
+  const invalid = await runProgram(['check', '--json', '--config', path])
+  const result = JSON.parse(invalid.stdout) as { valid: boolean; issues: { file: string; line: number }[] }
+  assert.deepEqual([invalid.code, result.valid], [78, false])
+  assert.ok(result.issues.length >= 2)
+  assert.ok(result.issues.every((issue) => issue.file === path && issue.line >= 1))
+})
+
+test('mcs-lb check exits 78 for a file that cannot be read', async (t) => {
+  const path = join(await temporaryDirectory(t), 'missing.yaml')
+  const text = await runProgram(['check', '--config', path])
+  assert.equal(text.code, 78)
+  assert.match(text.stdout, /missing\.yaml/)
+  const json = await runProgram(['check', '--json', '--config', path])
+  assert.equal(json.code, 78)
+  assert.match((JSON.parse(json.stdout) as { issues: { message: string }[] }).issues[0]?.message ?? '', /missing\.yaml/)
+})
+
+test('mcs-lb check takes the file of MCS_LB_CONFIG, and --config before it', async (t) => {
+  const goodPath = await file(t, good)
+  const env = { MCS_LB_CONFIG: await file(t, bad) }
+  assert.equal((await runProgram(['check'], { env })).code, 78)
+  assert.equal((await runProgram(['check', '--config', goodPath], { env })).code, 0)
+})
+
+test('mcs-lb run exits 78 with every fault of a bad file', async (t) => {
+  const path = await file(t, bad)
+  const { code, stdout, stderr } = await runProgram(['run', '--config', path])
+  assert.equal(code, 78)
+  assert.ok(`${stdout}${stderr}`.includes(`${path}:3:`), stderr)
+})

@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { mainPath, runProgram } from './run-program.ts'
+
+test('mcs-lb --version prints the version of package.json', async () => {
+  const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }
+  assert.deepEqual(await runProgram(['--version']), { code: 0, stdout: `${version}\n`, stderr: '' })
+})
+
+test('mcs-lb --help lists every command and examples, and exits 0', async () => {
+  const { code, stdout } = await runProgram(['--help'])
+  assert.equal(code, 0)
+  for (const command of ['run', 'check', 'reload', 'reopen', 'status', 'demo', 'client']) {
+    assert.match(stdout, new RegExp(`^  ${command} `, 'm'))
+  }
+  assert.match(stdout, /Examples:\n/)
+})
+
+test('mcs-lb without a command prints its help to stderr and exits 2', async () => {
+  const { code, stdout, stderr } = await runProgram([])
+  assert.deepEqual([code, stdout], [2, ''])
+  assert.match(stderr, /^Usage: mcs-lb/)
+})
+
+test('mcs-lb exits 2 with a suggestion for an unknown command or option', async () => {
+  const command = await runProgram(['relaod'])
+  assert.equal(command.code, 2)
+  assert.match(command.stderr, /unknown command 'relaod'\n\(Did you mean reload\?\)/)
+  const option = await runProgram(['check', '--confg', 'x'])
+  assert.equal(option.code, 2)
+  assert.match(option.stderr, /unknown option '--confg'\n\(Did you mean --config\?\)/)
+})
+
+test('mcs-lb exits 2 for an argument too many and for a port that is none', async () => {
+  assert.equal((await runProgram(['check', 'lb.yaml'])).code, 2)
+  for (const port of ['x', '65536', '-1', '1e3']) {
+    const { code, stderr } = await runProgram(['demo', `--port=${port}`])
+    assert.equal(code, 2)
+    assert.match(stderr, /is not a port; give a number from 0 to 65535/)
+  }
+})
+
+test('mcs-lb survives SIGUSR1 without opening an inspector', async (t) => {
+  const child = spawn(process.execPath, [mainPath, 'demo', '--port', '0'])
+  t.after(() => child.kill('SIGTERM'))
+  let stderr = ''
+  child.stderr.on('data', (chunk) => {
+    stderr += chunk
+  })
+  // Once it prints, main.ts has run.
+  await once(child.stdout, 'data')
+  child.kill('SIGUSR1')
+  child.kill('SIGTERM')
+  await once(child, 'close')
+  assert.doesNotMatch(stderr, /Debugger listening/)
+})
+
+test('mcs-lb ends quietly when its reader closes the pipe', async () => {
+  const child = spawn(process.execPath, [mainPath, '--help'])
+  child.stdout.destroy()
+  let stderr = ''
+  child.stderr.on('data', (chunk) => {
+    stderr += chunk
+  })
+  const [code] = await once(child, 'close')
+  assert.deepEqual([code, stderr], [0, ''])
+})

@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { parseDuration, parseSize, suggestDuration, suggestSize } from '#src/model/units.js'
+
+test('parseDuration() gives milliseconds', () => {
+  const durations = { '0s': 0, '250ms': 250, '5s': 5000, '10m': 600_000, '1h': 3_600_000, '365d': 31_536_000_000 }
+  for (const [text, ms] of Object.entries(durations)) assert.equal(parseDuration(text), ms, text)
+})
+
+test('parseSize() gives bytes', () => {
+  const sizes = { '0B': 0, '512B': 512, '64KiB': 65_536, '10MiB': 10_485_760, '2GiB': 2_147_483_648 }
+  for (const [text, bytes] of Object.entries(sizes)) assert.equal(parseSize(text), bytes, text)
+})
+
+test('parseDuration() and parseSize() refuse everything else', () => {
+  const others = ['', '5', '5 s', ' 5s', '5s\n', '-5s', '+5s', '1.5s', '1e3s', '5S', '1h30m', 's', '5KB', '5k', '٥s']
+  for (const text of [...others, '999999999999999d', '999999999999999GiB', '9999999999999999ms']) {
+    assert.equal(parseDuration(text), undefined, text)
+    assert.equal(parseSize(text), undefined, text)
+  }
+  assert.equal(parseDuration('5MiB'), undefined)
+  assert.equal(parseSize('5s'), undefined)
+})
+
+test('suggestDuration() and suggestSize() give what was meant', () => {
+  const durations = {
+    '5': '5s',
+    '5 s': '5s',
+    '5 sec': '5s',
+    '5S': '5s',
+    '1.5s': '1500ms',
+    '0.5h': '30m',
+    '2 days': '2d',
+  }
+  for (const [text, meant] of Object.entries(durations)) assert.equal(suggestDuration(text), meant, text)
+  const sizes = { '64': '64MiB', '64kb': '64KiB', '64 K': '64KiB', '1.5 GB': '1536MiB', '10mib': '10MiB' }
+  for (const [text, meant] of Object.entries(sizes)) assert.equal(suggestSize(text), meant, text)
+})
+
+test('suggestDuration() is silent where it cannot tell', () => {
+  for (const text of ['', 'soon', '5 fortnights', '1h30m', '0', '5 constructor'])
+    assert.equal(suggestDuration(text), '')
+})
+
+test('suggestDuration() and suggestSize() give only what is accepted', () => {
+  const text = fc.oneof(
+    fc.string(),
+    fc.tuple(fc.float({ noNaN: true }), fc.string({ maxLength: 4 })).map((p) => p.join('')),
+  )
+  fc.assert(
+    fc.property(text, (input) => {
+      const [duration, size] = [suggestDuration(input), suggestSize(input)]
+      assert.ok(duration === '' || parseDuration(duration) !== undefined, duration)
+      assert.ok(size === '' || parseSize(size) !== undefined, size)
+    }),
+  )
+})
