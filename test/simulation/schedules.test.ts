@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { test } from 'node:test'
 import { Worker } from 'node:worker_threads'
-import { describeFailure, FIRST_SEED, type FailureKind } from './sweep.ts'
+import { describeFailure, type FailureKind, FIRST_SEED } from './sweep.ts'
 
 const SCHEDULES = 100_000
 const THREADS = 2
