@@ -27,8 +27,11 @@ export class MainThread implements OrderPort, Timed {
   readonly #close: (fd: number) => void
   #next: Snapshot
   #isPrepared = false
+  /** What the worker serves. */
+  #switched = 0
   /** Sockets that are to be released once the worker has switched to the generation without them. */
   #leaving: readonly ListenerSocket[] = []
+  #leavingSince = 0
   /** The worker was told that it is one too many. */
   retired = false
 
@@ -45,7 +48,8 @@ export class MainThread implements OrderPort, Timed {
   }
 
   report(report: WorkerReport): void {
-    if (report.type === 'switched' && report.generation === this.#next.generation && this.#leaving.length > 0)
+    if (report.type === 'switched') this.#switched = report.generation
+    if (report.type === 'switched' && this.#leaving.length > 0 && report.generation >= this.#leavingSince)
       this.#order({ type: 'release', sockets: this.#leaving.map((socket) => socket.id) })
     if (report.type !== 'released') return
     for (const socket of this.#leaving) if (report.sockets.includes(socket.id)) this.#close(socket.fd)
@@ -65,8 +69,9 @@ export class MainThread implements OrderPort, Timed {
   #removeListener(): void {
     const { listeners, generation } = this.#next
     const last = listeners[listeners.length - 1]
-    if (last === undefined || this.#leaving.length > 0) return
+    if (last === undefined || this.#leaving.length > 0 || this.#switched !== generation) return
     this.#leaving = last.sockets
+    this.#leavingSince = generation + 1
     this.prepare({ ...this.#next, generation: generation + 1, listeners: listeners.slice(0, -1) })
     this.commit()
   }

@@ -112,8 +112,10 @@ export class Oracle {
   #joined(peer: Peer, socket: SimSocket, record: AccessRecord): SimSocket | null {
     const { partner } = socket
     if (partner === null || (partner.remote as Peer | null)?.started !== true) return null
-    const failed = BEFORE_BACKEND.has(record.cause) && partner.sent + partner.consumed === 0
-    return failed && !this.#mustBeClean(peer, socket, partner) ? null : partner
+    if (partner.sent + partner.consumed > 0) return partner
+    const isShutdown = record.cause === CauseCode.shutdown
+    const failed = BEFORE_BACKEND.has(record.cause) && !this.#mustBeClean(peer, socket, partner)
+    return isShutdown || failed ? null : partner
   }
 
   #checkRecord(peer: Peer, socket: SimSocket, partner: SimSocket | null, record: AccessRecord): string {

@@ -76,8 +76,9 @@ class Schedule {
   #plan(random: Random): void {
     const { timeline } = this.#kernel
     const start = this.#kernel.nowMs()
-    const clients = random.between(1, 6)
-    const spreadMs = random.pick([1, 1, 5, 50, 400])
+    this.#network.brief = random.chance(200)
+    const clients = this.#network.brief ? random.between(6, 20) : random.between(1, 6)
+    const spreadMs = random.pick([1, 1, 1, 5, 5, 50, 400])
     for (let i = 0; i < clients; i++) {
       const atMs = start + (spreadMs * random.below(1024)) / 1024
       this.#network.addClient(random.pick(this.#listeners), atMs)

@@ -134,21 +134,21 @@ export class SimKernel implements Kernel, Host {
     return listener
   }
 
-  /** Closes a listening socket; who still waits on it is reset. */
-  closeListener(fd: number): void {
+  /** Closes a listening socket; who still waits on it is reset. Returns how many those are. */
+  closeListener(fd: number): number {
     const listener = this.descriptors.at(fd)
     if (!(listener instanceof SimListener) || listener.watcher !== null) {
       this.fail(
         `descriptor misuse: ${fd} was released, and is ${listener?.label}, watched: ${listener?.watcher !== null}`,
       )
-      return
+      return 0
     }
     this.descriptors.close(listener)
     for (const socket of listener.waiting) {
       socket.closed = true
       socket.remote?.onReset()
     }
-    listener.waiting.length = 0
+    return listener.waiting.splice(0).length
   }
 
   /** The proxy is gone; lets the peers end. */
@@ -256,6 +256,7 @@ export class SimKernel implements Kernel, Host {
     const memory = this.memory.locate(at, length)
     const { offset } = this.memory
     if (memory === null || length <= 0) return this.fail(`memory: recv of ${length} bytes out of bounds`)
+    if (socket.phase === 'connecting') return this.fail(`${socket.label}: recv before it is connected`)
     const hindrance = this.#hindrance(socket, receiveErrors)
     if (hindrance !== 0) return this.#done(socket, `recv(${length})`, hindrance)
     const before = socket.endRead
@@ -273,6 +274,7 @@ export class SimKernel implements Kernel, Host {
     const memory = this.memory.locate(at, length)
     const { offset } = this.memory
     if (memory === null || length <= 0) return this.fail(`memory: send of ${length} bytes out of bounds`)
+    if (socket.phase === 'connecting') return this.fail(`${socket.label}: send before it is connected`)
     const hindrance = this.#hindrance(socket, sendErrors)
     if (hindrance !== 0) return this.#done(socket, `send(${length})`, hindrance)
     const count = socket.roomToSend(length)
