@@ -202,3 +202,17 @@ test('parseConfig() lists 100 faults and counts the others', () => {
   assert.equal(issues[0]?.message, 'the key "key0" is not known')
   assert.equal(issues.at(-1)?.message, '4900 more faults are not listed')
 })
+
+test('parseConfig() puts nothing into a message that a terminal acts on', () => {
+  const faults = [
+    ...appended('workers: *cpu\u009b'),
+    ...faultsOf(changed('127.0.0.1:64400', '["/run/\\e[2J", "fe80::1%\\x9b", "::1%\\x9b:80"]')),
+    ...faultsOf(changed('  chat:', '  "cha\u009b":')),
+    ...appended('accessLog: { to: "std\\e" }'),
+    ...appended('"lo\\e": 1'),
+    ...faultsOf(changed('127.0.0.1:64400', `"\${A}"`), { A: '\u001b[2J' }),
+  ]
+  assert.ok(faults.length >= 8)
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
+  for (const fault of faults) assert.doesNotMatch(fault, /[\u0000-\u001f\u007f-\u009f]/)
+})
