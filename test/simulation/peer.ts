@@ -27,6 +27,8 @@ export interface Behaviour {
    */
   readonly ending: Ending
   readonly resetAt: number
+  /** Sends urgent data, which the proxy need not pass on, now and then. */
+  readonly urgent: boolean
 }
 
 export function drawBehaviour(random: Random, isClient: boolean): Behaviour {
@@ -41,6 +43,7 @@ export function drawBehaviour(random: Random, isClient: boolean): Behaviour {
     endWithData: random.chance(512),
     ending: drawEnding(random),
     resetAt: random.below(total + 1),
+    urgent: random.chance(40),
   }
 }
 
@@ -172,6 +175,10 @@ export class Peer implements Client, Timed {
     const count = this.#random.between(1, most)
     this.#onStep?.(this, `writes ${count}`)
     socket.write(count)
+    if (behaviour.urgent && this.#random.chance(300)) {
+      this.#onStep?.(this, 'sends urgent data')
+      socket.urge()
+    }
   }
 
   #end(socket: SimSocket): void {

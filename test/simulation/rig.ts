@@ -75,7 +75,7 @@ export function startReactor(
   snapshot: Snapshot,
 ): Rig {
   const wakeup = kernel.openEvent()
-  const main = new MainThread(memory.shared, wakeup, snapshot)
+  const main = new MainThread(memory.shared, wakeup, snapshot, (fd) => kernel.closeListener(fd))
   const reactor = new Class({
     kernel,
     tuning,

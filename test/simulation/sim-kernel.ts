@@ -69,8 +69,6 @@ const socketErrors = [Errno.EMFILE, Errno.ENFILE, Errno.ENOBUFS, Errno.ENOMEM, E
 const optionErrors = [Errno.EINVAL, Errno.ENOPROTOOPT, Errno.ENOBUFS]
 const watchErrors = [Errno.ENOSPC, Errno.ENOMEM]
 
-/** The reactor is taken to spin when it came back this often without anything having happened. */
-const MAX_IDLE_TURNS = 100
 const EXCLUSIVE_MASK = EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLET | EPOLLEXCLUSIVE
 
 /** Linux, as far as a reactor sees it: in memory, in virtual time, seeded, and as hostile as it is told to be. */
@@ -89,6 +87,8 @@ export class SimKernel implements Kernel, Host {
   /** Events that epoll_wait reported. */
   events = 0
   turns = 0
+  /** The reactor is taken to spin when it came back this often without anything having happened. */
+  maxIdleTurns = 100
   /** Bounds of the buffers of new sockets. Bytes. */
   minimumRoom = 1
   maximumRoom = 96
@@ -132,6 +132,28 @@ export class SimKernel implements Kernel, Host {
     const listener = new SimListener(label, port, backlog)
     this.descriptors.open(listener)
     return listener
+  }
+
+  /** Closes a listening socket; who still waits on it is reset. */
+  closeListener(fd: number): void {
+    const listener = this.descriptors.at(fd)
+    if (!(listener instanceof SimListener) || listener.watcher !== null) {
+      this.fail(
+        `descriptor misuse: ${fd} was released, and is ${listener?.label}, watched: ${listener?.watcher !== null}`,
+      )
+      return
+    }
+    this.descriptors.close(listener)
+    for (const socket of listener.waiting) {
+      socket.closed = true
+      socket.remote?.onReset()
+    }
+    listener.waiting.length = 0
+  }
+
+  /** The proxy is gone; lets the peers end. */
+  runOut(): void {
+    while (this.timeline.size > 0) this.#fireNext()
   }
 
   openEvent(): SimEvent {
@@ -347,8 +369,8 @@ export class SimKernel implements Kernel, Host {
     if (exclusive && (operation !== EPOLL_CTL_ADD || (mask & ~EXCLUSIVE_MASK) !== 0))
       return this.fail('epoll_ctl: EPOLLEXCLUSIVE allows ADD only, and neither RDHUP nor PRI')
     const name = operation === EPOLL_CTL_ADD ? 'EPOLL_CTL_ADD' : 'EPOLL_CTL_MOD'
-    if (file instanceof SimSocket && this.random.chance(this.hostility.epollError)) {
-      file.faulted = true
+    if (!(file instanceof SimEvent) && this.random.chance(this.hostility.epollError)) {
+      if (file instanceof SimSocket) file.faulted = true
       return this.#done(file, name, -this.random.pick(watchErrors))
     }
     if (operation === EPOLL_CTL_ADD) {
@@ -365,7 +387,8 @@ export class SimKernel implements Kernel, Host {
     this.turns++
     const epoll = this.descriptors.at(epollFd)
     if (!(epoll instanceof SimEpoll)) return this.fail(`descriptor misuse: epoll_wait on ${epollFd}`)
-    if (++this.#idleTurns > MAX_IDLE_TURNS) return this.fail(`busy loop: ${MAX_IDLE_TURNS} turns and nothing happened`)
+    if (++this.#idleTurns > this.maxIdleTurns)
+      return this.fail(`busy loop: ${this.maxIdleTurns} turns and nothing happened`)
     if (this.random.chance(this.hostility.interrupt)) return -Errno.EINTR
     this.#passTime()
     const count = this.#await(epoll, events, timeoutMs)
