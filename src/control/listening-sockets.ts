@@ -90,6 +90,11 @@ export class ListeningSockets {
     kernel.close(socket.fd)
   }
 
+  /** Ends what a handover from one address to an overlapping one has allowed: no other program may share the ports. */
+  endSharing(): void {
+    for (const socket of this.list()) if (socket.address.family !== 'unix') forbidSharedBind(socket.fd)
+  }
+
   async #bind(wish: SocketWish, wanted: ReadonlySet<string>): Promise<OpenSocket> {
     let fd = this.#tryBind(wish, wanted)
     if (fd === -Errno.EADDRINUSE && wish.address.family === 'unix' && (await isStale(wish.address.path))) {
