@@ -2,7 +2,14 @@ import { lstatSync, unlinkSync } from 'node:fs'
 import { connect } from 'node:net'
 import { Errno, errnoName } from '../kernel/errno.ts'
 import { Libc } from '../kernel/libc.ts'
-import { admitNewClients, allowSharedBind, bindSocket, listenOn, refuseNewClients } from '../kernel/listening-socket.ts'
+import {
+  admitNewClients,
+  allowSharedBind,
+  bindSocket,
+  forbidSharedBind,
+  listenOn,
+  refuseNewClients,
+} from '../kernel/listening-socket.ts'
 import { setKeepAlive } from '../kernel/socket-option.ts'
 import { formatAddress, type SocketAddress } from '../model/address.ts'
 import { McsError } from '../model/errors.ts'
