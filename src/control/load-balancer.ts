@@ -1,6 +1,5 @@
 import { formatAddress } from '../model/address.ts'
 import type { Config } from '../model/config.ts'
-import { ConfigError, McsError } from '../model/errors.ts'
 import { BackendTable } from '../shared/backend-table.ts'
 import { MAX_BACKENDS, MAX_LISTENERS, MAX_UPSTREAMS } from '../shared/limits.ts'
 import { createSharedMemory, type SharedMemory } from '../shared/worker-memory.ts'
@@ -123,6 +122,7 @@ export class LoadBalancer {
     await new Promise((resolve) => setTimeout(resolve, HANDSHAKE_LINGER_MS))
     await this.supervisor.release(sockets.map((socket) => socket.id)).catch(() => {})
     for (const socket of sockets) this.sockets.close(socket)
+    this.sockets.endSharing()
   }
 
   #clear(clear: (counters: Supervisor['handles'][number]['counters']) => void): void {
@@ -155,9 +155,4 @@ function socketWishes(config: Config): SocketWish[] {
       keepAliveMs: listener.socket.keepAliveMs,
     })),
   )
-}
-
-/** Whether an error is one that the operator is told of, rather than a fault of the program. */
-export function isExpected(error: unknown): error is McsError {
-  return error instanceof ConfigError || error instanceof McsError
 }

@@ -145,8 +145,9 @@ export class ServingService implements Service {
       result: result.outcome,
       durationMs: Math.round(performance.now() - startedAt),
     }
-    if (result.outcome === 'serving' || trigger !== 'start') {
-      this.#logResult(trigger, result)
+    this.#logResult(trigger, result)
+    // After a refused reload it is as ready as before; after a refused start there is nothing to be ready.
+    if (this.config !== undefined) {
       notifier.ready()
       notifier.status(this.#statusLine(result))
     }
@@ -196,16 +197,20 @@ export class ServingService implements Service {
         log.info('Serving', { generation: result.generation, trigger, durationMs: result.durationMs })
         return
       case 'unchanged':
-        log.info(`Already serving generation ${result.generation}`, { generation: result.generation, trigger })
+        log[trigger === 'file' ? 'debug' : 'info'](`Already serving generation ${result.generation}`, { trigger })
         return
       case 'refused':
         for (const fault of result.errors) log.error(faultText(fault), { code: fault.code })
-        log.error('Refused the configuration; the earlier one goes on serving', {
+        log.error(this.#refusal(), {
           generation: result.generation,
           trigger,
           errors: result.errors.length,
         })
     }
+  }
+
+  #refusal(): string {
+    return this.config === undefined ? 'Cannot start' : 'Refused the configuration; the earlier one goes on serving'
   }
 
   #statusLine(result: ReloadResult): string {
@@ -229,7 +234,7 @@ export class ServingService implements Service {
 }
 
 /** One line for a fault: its place, what is wrong, and what would do. */
-export function faultText(fault: ReloadFault): string {
+function faultText(fault: ReloadFault): string {
   const place = fault.file === undefined ? '' : `${fault.file}:${fault.line}:${fault.column}: `
   const path = fault.path === undefined || fault.path === '' ? '' : `${fault.path}: `
   return `${place}${path}${fault.message}${fault.hint === '' ? '' : `; ${fault.hint}`}`

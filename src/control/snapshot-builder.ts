@@ -107,6 +107,6 @@ function buildUpstream(upstream: UpstreamConfig, rows: Rows, used: UsedKeys): Up
 }
 
 /** A backend is the same one as long as its upstream and its address are. */
-export function backendKey(upstream: string, address: string): string {
+function backendKey(upstream: string, address: string): string {
   return `${upstream} ${address}`
 }

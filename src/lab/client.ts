@@ -24,9 +24,7 @@ export async function runClient(target: NetConnectOpts, input: Readable, output:
   try {
     await received
   } finally {
-    input.unpipe(socket)
-    // A terminal that is still read from would keep the process.
-    input.destroy()
+    // Its end also ends the reading of `input`, which would keep the process.
     socket.destroy()
   }
 }

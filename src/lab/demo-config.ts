@@ -11,6 +11,7 @@ log: { level: info, format: text }
 accessLog: { to: stdout, format: tcplog }
 admin: { socket: ./admin.sock }
 shutdown: { drain: 2s }
+limits: { connections: 1000 }
 
 listeners:
   demo:

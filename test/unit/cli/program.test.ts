@@ -3,6 +3,8 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
+import { startDemoBackend } from '#src/lab/backends.js'
+import { waitUntil } from '../../helpers/wait-until.ts'
 import { mainPath, runProgram } from './run-program.ts'
 
 test('mcs-lb --version prints the version of package.json', async () => {
@@ -44,18 +46,25 @@ test('mcs-lb exits 2 for an argument too many and for a port that is none', asyn
 })
 
 test('mcs-lb survives SIGUSR1 without opening an inspector', async (t) => {
-  const child = spawn(process.execPath, [mainPath, 'demo', '--port', '0'])
-  t.after(() => child.kill('SIGTERM'))
-  let stderr = ''
+  const backend = await startDemoBackend('B1')
+  t.after(() => backend.stop())
+  const child = spawn(process.execPath, [mainPath, 'client', `127.0.0.1:${backend.port}`])
+  t.after(() => child.kill('SIGKILL'))
+  let [stdout, stderr] = ['', '']
+  child.stdout.on('data', (chunk) => {
+    stdout += chunk
+  })
   child.stderr.on('data', (chunk) => {
     stderr += chunk
   })
-  // Once it prints, main.ts has run.
-  await once(child.stdout, 'data')
+  await waitUntil('the client is connected', () => stdout === 'Hello from B1\n', 30_000)
   child.kill('SIGUSR1')
-  child.kill('SIGTERM')
-  await once(child, 'close')
-  assert.doesNotMatch(stderr, /Debugger listening/)
+  // Each answer is a turn of the process's loop, in which an inspector would have said that it listens.
+  for (let turn = 0; turn < 20; turn++) {
+    child.stdin.write(`${turn}\n`)
+    await waitUntil('the line is answered', () => stdout.endsWith(`B1: ${turn}\n`))
+  }
+  assert.equal(stderr, '')
 })
 
 test('mcs-lb ends quietly when its reader closes the pipe', async () => {

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { test } from 'node:test'
 import { startDemoBackend } from '#src/lab/backends.js'
+import { waitUntil } from '../../helpers/wait-until.ts'
 import { readAll } from '../admin/harness.ts'
 
 async function open(port: number) {
@@ -11,13 +12,29 @@ async function open(port: number) {
   return socket
 }
 
+/** Waits until nothing of what `socket` has to send has moved for 20 looks in a row: the peer has stopped reading. */
+async function untilStuck(socket: Socket): Promise<void> {
+  let looks = 0
+  let left = -1
+  await waitUntil('the backend has stopped reading', () => {
+    looks = socket.writableLength === left ? looks + 1 : 0
+    left = socket.writableLength
+    return left > 0 && looks >= 20
+  })
+}
+
 test('startDemoBackend() greets, echoes lines that come in pieces, and ends after its client', async (t) => {
   const backend = await startDemoBackend('B7')
   t.after(() => backend.stop())
   const socket = await open(backend.port)
+  let seen = ''
+  socket.on('data', (chunk) => {
+    seen += chunk
+  })
   const all = readAll(socket)
-  socket.write('on')
-  socket.write('e\ntwo\nth')
+  socket.write('one\ntwo\nth')
+  // With the answer to its first lines the backend has read the beginning of the third.
+  await waitUntil('the second line is answered', () => seen.includes('B7: two\n'))
   socket.end('ree')
   assert.equal(await all, 'Hello from B7\nB7: one\nB7: two\nB7: three\n')
 })
@@ -38,11 +55,9 @@ test('startDemoBackend() goes on once a client that took nothing reads again', a
   t.after(() => backend.stop())
   const socket = await open(backend.port)
   socket.pause()
-  const lines = 8 * 1024
+  const lines = 48 * 1024
   socket.write(`${'x'.repeat(1023)}\n`.repeat(lines))
-  // Not all of it can lie in the kernel's buffers, so the backend has to have stopped.
-  await once(socket, 'readable')
-  assert.ok(socket.writableLength > 0)
+  await untilStuck(socket)
   const all = readAll(socket)
   socket.resume()
   socket.end()

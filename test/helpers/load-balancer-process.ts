@@ -1,0 +1,162 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { adminRequest } from '#src/admin/client.js'
+import type { ReloadResult, ServiceStatus } from '#src/control/service.js'
+import { temporaryDirectory } from './temporary-directory.ts'
+import { waitUntil } from './wait-until.ts'
+
+const program = fileURLToPath(import.meta.resolve('#src/main.js'))
+const START_TIMEOUT_MS = 20_000
+
+export interface StartOptions {
+  /** What the file says beside `version`, `log`, `accessLog`, `admin` and `shutdown`, which the helper adds. */
+  readonly config: string
+  /** Put before the program: `['strace', '-f', …]`. */
+  readonly prefix?: readonly string[]
+  /** Given to node before the program: `['--import', …]`. */
+  readonly nodeOptions?: readonly string[]
+  readonly env?: NodeJS.ProcessEnv
+  /** The whole file, where the helper is to add nothing but `@DIR@`. */
+  readonly raw?: boolean
+}
+
+/** The built program as a child process, with a file, an access log and an admin socket of its own. */
+export class LoadBalancerProcess {
+  readonly directory: string
+  readonly configFile: string
+  readonly child: ChildProcess
+  readonly #raw: boolean
+  #stderr = ''
+  #exit: Promise<number | null>
+
+  /** Starts it without waiting for it. It is killed when the test ends. */
+  constructor(t: TestContext, options: StartOptions) {
+    this.directory = temporaryDirectory(t)
+    this.configFile = join(this.directory, 'lb.yaml')
+    this.#raw = options.raw ?? false
+    this.writeConfig(options.config)
+    const [command, ...args] = [
+      ...(options.prefix ?? []),
+      process.execPath,
+      ...(options.nodeOptions ?? []),
+      program,
+      'run',
+      '--config',
+      this.configFile,
+    ]
+    this.child = spawn(command!, args, {
+      stdio: ['ignore', 'inherit', 'pipe'],
+      env: { ...process.env, ...options.env },
+    })
+    this.child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+      this.#stderr += text
+    })
+    this.#exit = new Promise((resolve) => this.child.once('exit', (code) => resolve(code)))
+    t.after(async () => {
+      this.child.kill('SIGKILL')
+      await this.#exit
+    })
+  }
+
+  /** Starts it and waits until it serves. */
+  static async start(t: TestContext, options: StartOptions | string): Promise<LoadBalancerProcess> {
+    const lb = new LoadBalancerProcess(t, typeof options === 'string' ? { config: options } : options)
+    await waitUntil(
+      'the load balancer serves',
+      async () => {
+        if (lb.child.exitCode !== null) throw new Error(`it ended with ${lb.child.exitCode}:\n${lb.stderr}`)
+        return (await lb.tryStatus())?.state === 'serving'
+      },
+      START_TIMEOUT_MS,
+    )
+    return lb
+  }
+
+  get pid(): number {
+    return this.child.pid!
+  }
+
+  get adminSocket(): string {
+    return join(this.directory, 'admin.sock')
+  }
+
+  get accessLogFile(): string {
+    return join(this.directory, 'access.log')
+  }
+
+  /** What the program has logged. */
+  get stderr(): string {
+    return this.#stderr
+  }
+
+  /** Resolves with the exit code; null where a signal ended it. */
+  get exited(): Promise<number | null> {
+    return this.#exit
+  }
+
+  /** The text of the file for a `config` as {@link StartOptions} has it. */
+  textOf(config: string): string {
+    const text = config.replaceAll('@DIR@', this.directory)
+    if (this.#raw) return text
+    const preset: Record<string, string> = {
+      version: '1',
+      workers: '1',
+      log: '{ level: debug, format: text }',
+      accessLog: `{ to: ${this.accessLogFile}, format: json }`,
+      admin: `{ socket: ${this.adminSocket} }`,
+      shutdown: '{ drain: 2s }',
+    }
+    const missing = Object.entries(preset).filter(([key]) => !new RegExp(`^${key}:`, 'm').test(text))
+    return `${missing.map(([key, value]) => `${key}: ${value}`).join('\n')}\n${text}`
+  }
+
+  /** Writes the file: in place, or as vim does by a rename over it. */
+  writeConfig(config: string, how: 'in-place' | 'rename' = 'in-place'): void {
+    if (how === 'in-place') {
+      writeFileSync(this.configFile, this.textOf(config))
+      return
+    }
+    writeFileSync(`${this.configFile}.new`, this.textOf(config))
+    renameSync(`${this.configFile}.new`, this.configFile)
+  }
+
+  /** Asks for a reload and returns its answer. */
+  async reload(config?: string): Promise<ReloadResult> {
+    if (config !== undefined) this.writeConfig(config)
+    return (await adminRequest(this.adminSocket, 'POST', '/reload')).body as ReloadResult
+  }
+
+  async status(): Promise<ServiceStatus> {
+    return (await adminRequest(this.adminSocket, 'GET', '/status')).body as ServiceStatus
+  }
+
+  async tryStatus(): Promise<ServiceStatus | undefined> {
+    try {
+      return await this.status()
+    } catch {
+      return undefined
+    }
+  }
+
+  /** The lines of the JSON access log, once there are `count` of them. */
+  async accessLog(count: number): Promise<Record<string, unknown>[]> {
+    const lines = () => {
+      try {
+        return readFileSync(this.accessLogFile, 'utf8').split('\n').filter(Boolean)
+      } catch {
+        return []
+      }
+    }
+    await waitUntil(`${count} lines in the access log`, () => lines().length >= count)
+    return lines().map((line) => JSON.parse(line) as Record<string, unknown>)
+  }
+
+  /** Sends SIGTERM and returns the exit code. */
+  async stop(): Promise<number | null> {
+    this.child.kill('SIGTERM')
+    return this.#exit
+  }
+}
