@@ -14,8 +14,19 @@ import { Errno, errnoName } from '#src/kernel/errno.js'
 import { type EpollEvents, type Kernel, SOCKADDR_BYTES } from '#src/kernel/kernel.js'
 import type { Hostility } from './adversary.ts'
 import { DescriptorTable } from './descriptor-table.ts'
+import {
+  acceptErrors,
+  acceptLater,
+  closeErrors,
+  optionErrors,
+  receiveErrors,
+  sendErrors,
+  socketErrors,
+  watchErrors,
+} from './injected-errors.ts'
 import { SimMemory } from './memory.ts'
 import type { Random } from './random.ts'
+import { describe, maskNames } from './readable.ts'
 import { SimEpoll } from './sim-epoll.ts'
 import type { SimFile } from './sim-file.ts'
 import { SimEvent, SimListener } from './sim-listener.ts'
@@ -42,32 +53,6 @@ export interface Surroundings {
 export interface Client extends Remote {
   readonly port: number
 }
-
-const acceptErrors = [
-  Errno.EINTR,
-  Errno.EMFILE,
-  Errno.ENFILE,
-  Errno.ENOBUFS,
-  Errno.ENOMEM,
-  Errno.ECONNABORTED,
-  Errno.EPROTO,
-  Errno.EPERM,
-  Errno.ENETDOWN,
-  Errno.ENOPROTOOPT,
-  Errno.EHOSTUNREACH,
-  Errno.EOPNOTSUPP,
-  Errno.ENETUNREACH,
-  Errno.ETIMEDOUT,
-]
-/** These leave the connection in the backlog; the others take it out. */
-const acceptLater: ReadonlySet<number> = new Set([Errno.EINTR, Errno.EMFILE, Errno.ENFILE, Errno.ENOBUFS, Errno.ENOMEM])
-/** 4095 is one that no man page names. */
-const receiveErrors = [Errno.ENOMEM, Errno.EIO, Errno.ENOBUFS, 4095]
-const sendErrors = [Errno.ENOBUFS, Errno.ENOMEM, Errno.EPERM, Errno.EIO, 4095]
-const closeErrors = [Errno.EINTR, Errno.EIO, Errno.ENOSPC]
-const socketErrors = [Errno.EMFILE, Errno.ENFILE, Errno.ENOBUFS, Errno.ENOMEM, Errno.EACCES]
-const optionErrors = [Errno.EINVAL, Errno.ENOPROTOOPT, Errno.ENOBUFS]
-const watchErrors = [Errno.ENOSPC, Errno.ENOMEM]
 
 const EXCLUSIVE_MASK = EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLET | EPOLLEXCLUSIVE
 
@@ -493,21 +478,6 @@ export class SimKernel implements Kernel, Host {
       this.trace(`    ${maskNames(events.words[at] as number)} for ${low}`)
     }
   }
-}
-
-function describe(file: SimFile | null): string {
-  return file === null ? '?' : `${file.label} (${file.fd}, ${file.low})`
-}
-
-function maskNames(mask: number): string {
-  const names: string[] = []
-  if (mask & EPOLLIN) names.push('IN')
-  if (mask & EPOLLOUT) names.push('OUT')
-  if (mask & 0x2) names.push('PRI')
-  if (mask & 0x2000) names.push('RDHUP')
-  if (mask & EPOLLHUP) names.push('HUP')
-  if (mask & EPOLLERR) names.push('ERR')
-  return names.join('|')
 }
 
 /** The sockaddr_in of a client: 127.0.0.1 and its port. */
