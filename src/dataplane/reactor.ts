@@ -199,7 +199,10 @@ export class Reactor {
   #endAll(): void {
     const { slots } = this.#core
     for (let connection = 0; connection < slots.capacity; connection++) {
-      if (slots.phase[connection] !== Phase.free) this.#closer.end(connection, CauseCode.shutdown, 0, false)
+      const phase = slots.phase[connection]
+      if (phase === Phase.lingering)
+        this.#closer.end(connection, slots.cause[connection]!, slots.errno[connection]!, false)
+      else if (phase !== Phase.free) this.#closer.end(connection, CauseCode.shutdown, 0, false)
     }
   }
 
