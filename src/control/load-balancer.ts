@@ -2,6 +2,7 @@ import { formatAddress } from '../model/address.ts'
 import type { Config } from '../model/config.ts'
 import { BackendTable } from '../shared/backend-table.ts'
 import { MAX_BACKENDS, MAX_LISTENERS, MAX_UPSTREAMS } from '../shared/limits.ts'
+import { ListenerCounter } from '../shared/worker-counters.ts'
 import { createSharedMemory, type SharedMemory } from '../shared/worker-memory.ts'
 import { ListeningSockets, type OpenSocket, type SocketWish } from './listening-sockets.ts'
 import { RowRegistry } from './row-registry.ts'
@@ -35,6 +36,7 @@ export class LoadBalancer {
   readonly #drainRecords: () => void
   #current: Prepared | null = null
   #generation = 0
+  #acceptedByFormerListeners = 0
   /** Sockets that are being let go, so that a reload that wants the address again waits for that. */
   #retiring: Promise<void> = Promise.resolve()
 
@@ -50,7 +52,10 @@ export class LoadBalancer {
     this.#drainRecords = drainRecords
     this.rows = {
       listeners: new RowRegistry('listeners', MAX_LISTENERS, (row) =>
-        this.#clear((counters) => counters.clearListener(row)),
+        this.#clear((counters) => {
+          this.#acceptedByFormerListeners += counters.readListener(row, ListenerCounter.accepted)
+          counters.clearListener(row)
+        }),
       ),
       upstreams: new RowRegistry('upstreams', MAX_UPSTREAMS, () => {}),
       backends: new RowRegistry('backends', MAX_BACKENDS, (row) =>
@@ -61,6 +66,16 @@ export class LoadBalancer {
 
   get current(): Prepared | null {
     return this.#current
+  }
+
+  /** Connections ever accepted, those of listeners included whose rows others have now. */
+  get accepted(): number {
+    const rows = this.rows.listeners.rowsInUse()
+    return this.supervisor.handles.reduce(
+      (total, { counters }) =>
+        rows.reduce((sum, row) => sum + counters.readListener(row, ListenerCounter.accepted), total),
+      this.#acceptedByFormerListeners,
+    )
   }
 
   /**
