@@ -1,9 +1,14 @@
 import { isAlias, isMap, isScalar, isSeq, type Node, type Pair, type Scalar, type YAMLMap } from 'yaml'
 import type { Fault, Path } from './fault.ts'
 import { interpolate } from './interpolate.ts'
-import type { ParsedText } from './parse.ts'
 import { printable, quote } from './quote.ts'
 import type { SourceEntry, SourceNode, SourceScalar } from './source.ts'
+
+export interface ParsedText {
+  /** Undefined where the text is no YAML at all. */
+  readonly root: SourceNode | undefined
+  readonly faults: readonly Fault[]
+}
 
 /** Deepest nesting; the schema needs six. */
 const maxDepth = 32

@@ -2,7 +2,14 @@ import { lstatSync, unlinkSync } from 'node:fs'
 import { connect } from 'node:net'
 import { Errno, errnoName } from '../kernel/errno.ts'
 import { Libc } from '../kernel/libc.ts'
-import { admitNewClients, allowSharedBind, bindSocket, listenOn, refuseNewClients } from '../kernel/listening-socket.ts'
+import {
+  admitNewClients,
+  allowSharedBind,
+  bindSocket,
+  forbidSharedBind,
+  listenOn,
+  refuseNewClients,
+} from '../kernel/listening-socket.ts'
 import { setKeepAlive } from '../kernel/socket-option.ts'
 import { formatAddress, type SocketAddress } from '../model/address.ts'
 import { McsError } from '../model/errors.ts'
@@ -88,6 +95,11 @@ export class ListeningSockets {
     if (this.#byAddress.get(key) === socket) this.#byAddress.delete(key)
     if (socket.address.family === 'unix' && !socket.isRetiring) unlinkQuietly(socket.address.path)
     kernel.close(socket.fd)
+  }
+
+  /** Ends what a handover from one address to an overlapping one has allowed: no other program may share the ports. */
+  endSharing(): void {
+    for (const socket of this.list()) if (socket.address.family !== 'unix') forbidSharedBind(socket.fd)
   }
 
   async #bind(wish: SocketWish, wanted: ReadonlySet<string>): Promise<OpenSocket> {

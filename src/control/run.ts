@@ -23,7 +23,7 @@ export async function runService({ configFile }: { configFile: string }): Promis
   const log = createLogger({ level: 'info', format: 'text' })
   exit.register({ flush: () => log.flush() })
   installLastResort(exit, log)
-  const signals = new Signals()
+  const signals = new Signals(() => exit.exitAtOnce(EXIT_RUNTIME_FAILURE))
   const notifier = Notifier.fromEnvironment(log)
   const descriptorLimit = raiseDescriptorLimit()
   const followers = new Followers(log)
@@ -53,7 +53,6 @@ export async function runService({ configFile }: { configFile: string }): Promis
       reload: () => void service.reload('signal'),
       reopenLogs: () => void service.reopenLogs().catch((error: unknown) => log.error('Cannot reopen logs', { error })),
       shutdown: (signal) => void shutdown(service, followers, exit, log, signal),
-      exitAtOnce: () => exit.exitAtOnce(EXIT_RUNTIME_FAILURE),
     },
     log,
   )
@@ -130,6 +129,8 @@ class Followers {
       () => void service.reload('file'),
     )
     this.#watcher = { debounceMs: reload.debounceMs, close: () => watcher.close() }
+    // What was saved after the file was read and before the watch began is not seen by either.
+    void service.reload('file')
   }
 }
 

@@ -204,7 +204,7 @@ export class ServingService implements Service {
         log.info('Serving', { generation: result.generation, trigger, durationMs: result.durationMs })
         return
       case 'unchanged':
-        log.info(`Already serving generation ${result.generation}`, { generation: result.generation, trigger })
+        log[trigger === 'file' ? 'debug' : 'info'](`Already serving generation ${result.generation}`, { trigger })
         return
       case 'refused':
         for (const fault of result.errors) log.error(faultText(fault), { code: fault.code })

@@ -213,7 +213,7 @@ export class Acceptor {
     this.#noteClientAddress(connection)
     const watched = core.watch(2 * connection)
     if (watched < 0) this.#closer.end(connection, CauseCode.internalError, -watched, true)
-    else this.#dialer.dial(connection)
+    else this.#dialer.expect(connection)
   }
 
   /** Keeps the client's family and port, and its address: 4 bytes of IPv4, or the 16 of IPv6. */

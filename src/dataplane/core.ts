@@ -29,7 +29,7 @@ import type { Tuning } from './tuning.ts'
 const STREAM_MASK = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET
 
 /** Events that say more than that bytes have come. */
-const BEYOND_BYTES = EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI
+const BEYOND_BYTES = EPOLLRDHUP | EPOLLHUP | EPOLLERR
 
 /** What the parts of one reactor share: the kernel, the memory, the time of this turn. */
 export class Core {
@@ -111,11 +111,14 @@ export class Core {
 
   /**
    * Remembers what an event says there is to read. Anything but plain bytes asks for a read to the end: a FIN may come
-   * in the same edge as bytes, and then a short read is not the end, and no second edge comes.
+   * in the same edge as bytes, and then a short read is not the end, and no second edge comes. Urgent data by itself is
+   * nothing to read: a peek does not make epoll forget it, and to peek again at each such event would never end.
    */
   noteReadiness(side: number, mask: number): void {
     if ((mask & BEYOND_BYTES) !== 0) this.slots.flags[side]! |= Flag.readable | Flag.toTheEnd
-    else if ((mask & EPOLLIN) !== 0) this.slots.flags[side]! |= Flag.readable
+    else if ((mask & EPOLLIN) !== 0) {
+      this.slots.flags[side]! |= (mask & EPOLLPRI) === 0 ? Flag.readable : Flag.readable | Flag.toTheEnd
+    }
   }
 
   /** Closes a side's socket, if it has one. The slot is cleared before, so that the number has one owner at any time. */

@@ -1,4 +1,13 @@
-import { AF_UNIX, EPOLLERR, EPOLLHUP, EPOLLOUT, IPPROTO_TCP, SHUT_WR, TCP_NODELAY } from '../kernel/constants.ts'
+import {
+  AF_UNIX,
+  EPOLLERR,
+  EPOLLHUP,
+  EPOLLOUT,
+  IPPROTO_TCP,
+  SHUT_WR,
+  TCP_NODELAY,
+  TCP_QUICKACK,
+} from '../kernel/constants.ts'
 import { Errno } from '../kernel/errno.ts'
 import { CauseCode } from '../model/cause.ts'
 import type { BackendSnapshot, ListenerSnapshot } from '../model/snapshot.ts'
@@ -7,7 +16,7 @@ import { BackendCounter } from '../shared/worker-counters.ts'
 import type { Closer } from './closer.ts'
 import type { Core } from './core.ts'
 import type { Relay } from './relay.ts'
-import { MAX_ATTEMPTS, Phase } from './slots.ts'
+import { Flag, MAX_ATTEMPTS, Phase } from './slots.ts'
 
 const { EALREADY, EINPROGRESS, EINTR, EISCONN, EMFILE, ENFILE, ENOBUFS, ENOMEM, EADDRNOTAVAIL, ETIMEDOUT } = Errno
 
@@ -29,6 +38,28 @@ export class Dialer {
     this.#closer = closer
     this.#relay = relay
     this.#unavailableAt = core.kernel.addressOf(this.#unavailable)
+  }
+
+  /**
+   * Has the connection dialled at the client's first event, which comes at once: its socket takes bytes from the
+   * start. By then it is known whether the client has sent some. The timer is there should none come all the same.
+   */
+  expect(connection: number): void {
+    const core = this.#core
+    core.slots.dialedAt[connection] = core.nowMs
+    core.timers.arm(connection, core.nowMs + this.#connectTimeoutMs(connection))
+  }
+
+  /** An event on the client's socket before a backend is connected. */
+  onClientEvent(connection: number, mask: number): void {
+    const core = this.#core
+    if ((mask & EPOLLERR) !== 0) {
+      const errno = core.kernel.socketError(core.fd(2 * connection))
+      this.#closer.end(connection, CauseCode.clientAborted, errno, true)
+      return
+    }
+    core.noteReadiness(2 * connection, mask)
+    if (core.fd(2 * connection + 1) < 0) this.dial(connection)
   }
 
   /** Connects the first backend that can be reached; gives up by the listener's policy. */
@@ -67,7 +98,8 @@ export class Dialer {
 
   /** The attempt has taken longer than connect.timeout. */
   onTimeout(connection: number): void {
-    this.#retry(connection, ETIMEDOUT)
+    if (this.#core.fd(2 * connection + 1) < 0) this.dial(connection)
+    else this.#retry(connection, ETIMEDOUT)
   }
 
   /** Starts one attempt. Returns 0 when it is under way or has succeeded, else the errno. */
@@ -83,7 +115,7 @@ export class Dialer {
     const fd = kernel.socket(backend.domain)
     if (fd < 0) return -fd
     slots.descriptor[side] = fd + 1
-    if (backend.domain !== AF_UNIX) kernel.setOption(fd, IPPROTO_TCP, TCP_NODELAY, 1)
+    if (backend.domain !== AF_UNIX) this.#setTcpOptions(connection, fd)
     core.sockaddr.set(backend.sockaddr)
     let result = kernel.connect(fd, core.sockaddrAt, backend.sockaddr.length)
     if (result === -EINTR) result = kernel.connect(fd, core.sockaddrAt, backend.sockaddr.length)
@@ -94,6 +126,16 @@ export class Dialer {
     core.timers.armNoLaterThan(connection, core.nowMs + this.#connectTimeoutMs(connection))
     if (connected) this.#join(connection)
     return 0
+  }
+
+  /**
+   * Where the client has sent bytes already, the last ACK of the handshake is left to go out with them: one packet less.
+   * Without bytes to send it would be late, and so would a greeting of the backend's.
+   */
+  #setTcpOptions(connection: number, fd: number): void {
+    const { kernel, slots } = this.#core
+    kernel.setOption(fd, IPPROTO_TCP, TCP_NODELAY, 1)
+    if ((slots.flags[2 * connection]! & Flag.readable) !== 0) kernel.setOption(fd, IPPROTO_TCP, TCP_QUICKACK, 0)
   }
 
   #retry(connection: number, errno: number): void {

@@ -59,6 +59,11 @@ export function allowSharedBind(fd: number): number {
   return kernel.setOption(fd, SOL_SOCKET, SO_REUSEPORT, 1)
 }
 
+/** Undoes {@link allowSharedBind}: nobody can bind beside this socket any more. */
+export function forbidSharedBind(fd: number): number {
+  return kernel.setOption(fd, SOL_SOCKET, SO_REUSEPORT, 0)
+}
+
 /**
  * Has the kernel drop the SYN of every new client, while clients whose handshake is under way still get through. A
  * socket that is to be closed is emptied behind this, and resets nobody: closing it resets the clients queued on it.
