@@ -53,6 +53,7 @@ export class ListeningSockets {
     const opened: OpenSocket[] = []
     const undo = () => {
       for (const socket of opened) this.close(socket)
+      this.endSharing()
     }
     const sockets = new Map<string, OpenSocket>()
     const wanted = new Set(wishes.map((wish) => formatAddress(wish.address)))
