@@ -38,11 +38,13 @@ const STALE_PROBE_MS = 1000
 /** The listening sockets of the process, opened and closed by main alone. */
 export class ListeningSockets {
   readonly #byAddress = new Map<string, OpenSocket>()
+  /** Unix sockets whose file is gone: they only wait to be let go, and their address is free to be bound anew. */
+  readonly #unlinked = new Set<OpenSocket>()
   #lastId = 0
 
   /** The sockets that are open, retiring ones included. */
   list(): OpenSocket[] {
-    return [...this.#byAddress.values()]
+    return [...this.#byAddress.values(), ...this.#unlinked]
   }
 
   /**
@@ -86,14 +88,20 @@ export class ListeningSockets {
   retire(socket: OpenSocket): void {
     if (socket.isRetiring) return
     socket.isRetiring = true
-    if (socket.address.family !== 'unix') refuseNewClients(socket.fd)
-    else unlinkQuietly(socket.address.path)
+    if (socket.address.family !== 'unix') {
+      refuseNewClients(socket.fd)
+      return
+    }
+    unlinkQuietly(socket.address.path)
+    this.#byAddress.delete(formatAddress(socket.address))
+    this.#unlinked.add(socket)
   }
 
   /** Closes a socket that every worker has let go. */
   close(socket: OpenSocket): void {
     const key = formatAddress(socket.address)
     if (this.#byAddress.get(key) === socket) this.#byAddress.delete(key)
+    this.#unlinked.delete(socket)
     if (socket.address.family === 'unix' && !socket.isRetiring) unlinkQuietly(socket.address.path)
     kernel.close(socket.fd)
   }
