@@ -2,8 +2,13 @@ import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 import type { TestContext } from 'node:test'
 import { ServingService } from '#src/control/serving-service.js'
+import type { WorkerHandle } from '#src/control/worker-handle.js'
+import { Libc } from '#src/kernel/libc.js'
+import { declare } from '#src/kernel/library.js'
+import { createEvent } from '#src/kernel/process.js'
 import type { Config } from '#src/model/config.js'
 import type { ProgramLogger } from '#src/observe/logger.js'
+import { WorkerCell } from '#src/shared/control-cells.js'
 import { Notifier } from '#src/systemd/notify.js'
 
 /** Notes what it would have sent. */
@@ -83,4 +88,17 @@ export async function connectClient(t: TestContext, port: number): Promise<Socke
   t.after(() => client.destroy())
   await once(client, 'connect')
   return client
+}
+
+const dup2 = declare('int dup2(int, int)')
+
+/**
+ * Has a worker throw: the number of its epoll descriptor stands for another file from now on, so that epoll_wait(2)
+ * fails. The number is taken all the time, and nobody else's.
+ */
+export function breakWorker(handle: WorkerHandle): void {
+  const other = createEvent()
+  dup2(other, handle.cells[WorkerCell.epoll]! - 1)
+  new Libc().close(other)
+  handle.wake()
 }
