@@ -33,7 +33,7 @@ export class LoadBalancerProcess {
   #exit: Promise<number | null>
 
   /** Starts it without waiting for it. It is killed when the test ends. */
-  constructor(t: TestContext, options: StartOptions) {
+  constructor(t: Pick<TestContext, 'after'>, options: StartOptions) {
     this.directory = temporaryDirectory(t)
     this.configFile = join(this.directory, 'lb.yaml')
     this.#raw = options.raw ?? false
@@ -62,7 +62,7 @@ export class LoadBalancerProcess {
   }
 
   /** Starts it and waits until it serves. */
-  static async start(t: TestContext, options: StartOptions | string): Promise<LoadBalancerProcess> {
+  static async start(t: Pick<TestContext, 'after'>, options: StartOptions | string): Promise<LoadBalancerProcess> {
     const lb = new LoadBalancerProcess(t, typeof options === 'string' ? { config: options } : options)
     await waitUntil(
       'the load balancer serves',
