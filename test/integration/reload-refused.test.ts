@@ -7,7 +7,7 @@ import { freePort } from '../helpers/free-port.ts'
 import { GreetedClient, tryGreeting } from '../helpers/greeted-client.ts'
 import { LoadBalancerProcess } from '../helpers/load-balancer-process.ts'
 import { NamedBackend } from '../helpers/named-backend.ts'
-import { descriptorCount, threadCount } from '../helpers/process-figures.ts'
+import { descriptorCount, restingDescriptorCount, threadCount } from '../helpers/process-figures.ts'
 import { waitUntil } from '../helpers/wait-until.ts'
 
 /** What a refused reload must not change. */
@@ -53,7 +53,7 @@ upstreams: { web: { servers: [{ address: "${backend.address}" }] } }
   const lb = await LoadBalancerProcess.start(t, good)
   const held = await GreetedClient.open(t, port)
   const threads = threadCount(lb.pid)
-  const descriptors = descriptorCount(lb.pid)
+  const descriptors = await restingDescriptorCount(lb.pid)
   for (const [code, files] of Object.entries(bad)) {
     for (const file of files) {
       const before = served(await lb.status())
