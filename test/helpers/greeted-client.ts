@@ -84,7 +84,7 @@ function readLine(socket: Socket): Promise<string> {
   return new Promise((resolve, reject) => {
     let text = ''
     const settle = (action: () => void) => {
-      socket.off('data', onData).off('error', onError).off('end', onEnd)
+      socket.off('data', onData).off('error', onError).off('end', onEnd).off('close', onEnd)
       action()
     }
     const onData = (chunk: Buffer) => {
@@ -93,6 +93,7 @@ function readLine(socket: Socket): Promise<string> {
     }
     const onError = (error: Error) => settle(() => reject(error))
     const onEnd = () => settle(() => reject(new Error('ended')))
-    socket.on('data', onData).on('error', onError).on('end', onEnd)
+    if (socket.destroyed) reject(new Error('ended'))
+    else socket.on('data', onData).on('error', onError).on('end', onEnd).on('close', onEnd)
   })
 }
