@@ -165,6 +165,7 @@ test('parseConfig() refuses what YAML leaves open', () => {
   assert.match(appended('workers: !!binary aGk=')[0] ?? '', /^10:10 .*this tag is not known/)
   assert.match(appended('workers: *cpus')[0] ?? '', /^10:10 .*"\*cpus"|Unresolved alias/)
   assert.match(appended('log: &log { level: *log }')[0] ?? '', /names no anchor that is complete before it/)
+  assert.match(appended('workers: *a\u009b')[0] ?? '', /write &a\\u009b before/)
   assert.match(appended('\tlog: {}')[0] ?? '', /a tab is used for indentation/)
   assert.match(appended('? [a]\n: 1')[0] ?? '', /a key is not a plain word/)
   assert.match(appended('<<: { log: {} }')[0] ?? '', /the key "<<" is not known/)
