@@ -139,8 +139,6 @@ class Followers {
       () => void service.reload('file'),
     )
     this.#watcher = { debounceMs: reload.debounceMs, close: () => watcher.close() }
-    // What was saved after the file was read and before the watch began is not seen by either.
-    void service.reload('file')
   }
 }
 
