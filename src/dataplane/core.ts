@@ -131,9 +131,23 @@ export class Core {
     this.kernel.close(fd)
   }
 
-  /** Counts a connection that was accepted under a snapshot. */
+  /**
+   * Takes one of the process's places for a connection that is about to be accepted. False when `limit` are taken. A
+   * place that was only looked for before accept4 could be taken by several workers.
+   */
+  reserve(limit: number): boolean {
+    if (Atomics.add(this.control, ControlCell.open, 1) < limit) return true
+    this.unreserve()
+    return false
+  }
+
+  /** Gives back a place for which nobody was accepted. */
+  unreserve(): void {
+    Atomics.sub(this.control, ControlCell.open, 1)
+  }
+
+  /** Counts a connection that was accepted under a snapshot, in the place that was reserved for it. */
   enter(serving: ServingSnapshot): void {
-    Atomics.add(this.control, ControlCell.open, 1)
     this.cells[WorkerCell.open]! += 1
     this.cells[WorkerCell.accepted]! += 1
     serving.connections++
@@ -141,7 +155,7 @@ export class Core {
 
   /** Takes a connection out of the counts; the last one of an earlier snapshot takes that with it. */
   leave(servingIndex: number): void {
-    Atomics.sub(this.control, ControlCell.open, 1)
+    this.unreserve()
     this.cells[WorkerCell.open]! -= 1
     this.servings.at(servingIndex).connections--
     this.forgetIfUnused(servingIndex)
