@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
-import type { TestContext } from 'node:test'
+import type { Cleanup } from './cleanup.ts'
 
 /** A client of a {@link NamedBackend} behind the load balancer, once it was greeted. */
 export class GreetedClient {
@@ -25,7 +25,7 @@ export class GreetedClient {
    * Connects and waits for the greeting. Rejects with the error of the socket, or with `ended` where the end of the
    * stream came instead.
    */
-  static async open(t: Pick<TestContext, 'after'>, port: number, host = '127.0.0.1'): Promise<GreetedClient> {
+  static async open(t: Cleanup, port: number, host = '127.0.0.1'): Promise<GreetedClient> {
     const socket = connect(port, host)
     t.after(() => socket.destroy())
     return new GreetedClient(socket, (await readLine(socket)).trimEnd())
@@ -47,7 +47,7 @@ export class GreetedClient {
 
 /** Opens `count` clients one after the other, so that the order of their backends is that of the balancer. */
 export async function openClients(
-  t: Pick<TestContext, 'after'>,
+  t: Cleanup,
   port: number,
   count: number,
   host = '127.0.0.1',
@@ -70,7 +70,7 @@ export function countByBackend(clients: readonly GreetedClient[]): Record<string
 }
 
 /** What connecting comes to: the greeting, or the code of the error. */
-export async function tryGreeting(t: Pick<TestContext, 'after'>, port: number, host = '127.0.0.1'): Promise<string> {
+export async function tryGreeting(t: Cleanup, port: number, host = '127.0.0.1'): Promise<string> {
   try {
     const client = await GreetedClient.open(t, port, host)
     await client.end()

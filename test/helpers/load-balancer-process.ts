@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import type { TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { adminRequest } from '#src/admin/client.js'
 import type { ReloadResult, ServiceStatus } from '#src/control/service.js'
+import type { Cleanup } from './cleanup.ts'
 import { harshPrefix, patience } from './harsh.ts'
 import { temporaryDirectory } from './temporary-directory.ts'
 import { waitUntil } from './wait-until.ts'
@@ -39,7 +39,7 @@ export class LoadBalancerProcess {
   #exit: Promise<number | null>
 
   /** Starts it without waiting for it. It is killed when the test ends. */
-  constructor(t: Pick<TestContext, 'after'>, options: StartOptions) {
+  constructor(t: Cleanup, options: StartOptions) {
     this.directory = temporaryDirectory(t)
     this.configFile = join(this.directory, options.file ?? 'lb.yaml')
     this.#raw = options.raw ?? false
@@ -70,7 +70,7 @@ export class LoadBalancerProcess {
   }
 
   /** Starts it and waits until it serves. */
-  static async start(t: Pick<TestContext, 'after'>, options: StartOptions | string): Promise<LoadBalancerProcess> {
+  static async start(t: Cleanup, options: StartOptions | string): Promise<LoadBalancerProcess> {
     const lb = new LoadBalancerProcess(t, typeof options === 'string' ? { config: options } : options)
     await waitUntil(
       'the load balancer serves',

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
-import type { TestContext } from 'node:test'
+import type { Cleanup } from './cleanup.ts'
 
 /** A backend that greets every connection with its name and a newline, then sends back what it gets. */
 export class NamedBackend {
@@ -16,7 +16,7 @@ export class NamedBackend {
   }
 
   /** Starts one that ends with the test, on a port of the kernel's choice unless `port` is given. */
-  static async start(t: Pick<TestContext, 'after'>, name: string, port = 0): Promise<NamedBackend> {
+  static async start(t: Cleanup, name: string, port = 0): Promise<NamedBackend> {
     const backend = new NamedBackend(name)
     backend.#server.listen(port, '127.0.0.1')
     await once(backend.#server, 'listening')

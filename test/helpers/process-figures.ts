@@ -29,13 +29,3 @@ export function residentMib(pid: number): number {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8')
   return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) / 1024
 }
-
-/** Whether a process catches a signal, by its number (proc(5), SigCgt). */
-export function catchesSignal(pid: number, signal: number): boolean {
-  try {
-    const mask = /^SigCgt:\s+([0-9a-f]+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
-    return mask !== undefined && ((BigInt(`0x${mask}`) >> BigInt(signal - 1)) & 1n) === 1n
-  } catch {
-    return false
-  }
-}
