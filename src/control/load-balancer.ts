@@ -36,7 +36,8 @@ export class LoadBalancer {
   readonly #drainRecords: () => void
   #current: Prepared | null = null
   #generation = 0
-  #acceptedByFormerListeners = 0
+  /** Connections that were accepted by listeners whose rows are cleared. */
+  #acceptedBefore = 0
   /** Sockets that are being let go, so that a reload that wants the address again waits for that. */
   #retiring: Promise<void> = Promise.resolve()
 
@@ -51,12 +52,7 @@ export class LoadBalancer {
     this.#connectionCapacity = connectionCapacity
     this.#drainRecords = drainRecords
     this.rows = {
-      listeners: new RowRegistry('listeners', MAX_LISTENERS, (row) =>
-        this.#clear((counters) => {
-          this.#acceptedByFormerListeners += counters.readListener(row, ListenerCounter.accepted)
-          counters.clearListener(row)
-        }),
-      ),
+      listeners: new RowRegistry('listeners', MAX_LISTENERS, (row) => this.#forgetListener(row)),
       upstreams: new RowRegistry('upstreams', MAX_UPSTREAMS, () => {}),
       backends: new RowRegistry('backends', MAX_BACKENDS, (row) =>
         this.#clear((counters) => counters.clearBackend(row)),
@@ -68,14 +64,10 @@ export class LoadBalancer {
     return this.#current
   }
 
-  /** Connections ever accepted, those of listeners included whose rows others have now. */
+  /** Connections ever accepted, those of listeners that are gone included. */
   get accepted(): number {
     const rows = this.rows.listeners.rowsInUse()
-    return this.supervisor.handles.reduce(
-      (total, { counters }) =>
-        rows.reduce((sum, row) => sum + counters.readListener(row, ListenerCounter.accepted), total),
-      this.#acceptedByFormerListeners,
-    )
+    return rows.reduce((sum, row) => sum + this.#acceptedBy(row), this.#acceptedBefore)
   }
 
   /**
@@ -138,6 +130,16 @@ export class LoadBalancer {
     await this.supervisor.release(sockets.map((socket) => socket.id)).catch(() => {})
     for (const socket of sockets) this.sockets.close(socket)
     this.sockets.endSharing()
+  }
+
+  #forgetListener(row: number): void {
+    this.#acceptedBefore += this.#acceptedBy(row)
+    this.#clear((counters) => counters.clearListener(row))
+  }
+
+  #acceptedBy(row: number): number {
+    const { handles } = this.supervisor
+    return handles.reduce((sum, { counters }) => sum + counters.readListener(row, ListenerCounter.accepted), 0)
   }
 
   #clear(clear: (counters: Supervisor['handles'][number]['counters']) => void): void {

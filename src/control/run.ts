@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { startAdmin } from '../admin/server.ts'
 import { loadConfig } from '../config/load.ts'
-import { watchConfig } from '../config/watch.ts'
+import { digestOf, watchConfig } from '../config/watch.ts'
 import { raiseDescriptorLimit } from '../kernel/process.ts'
 import type { Config } from '../model/config.ts'
 import { createLogger, type ProgramLogger } from '../observe/logger.ts'
@@ -30,7 +30,10 @@ export async function runService({ configFile }: { configFile: string }): Promis
   const service = new ServingService({
     version: readVersion(),
     configFile,
-    load: (file) => loadConfig(file),
+    load: (file) => {
+      followers.noteLoad(file)
+      return loadConfig(file)
+    },
     log,
     notifier,
     descriptorLimit,
@@ -89,9 +92,16 @@ class Followers {
   readonly #log: ProgramLogger
   #admin: { socket: string; server: { close(): Promise<void> } | null } = { socket: 'none', server: null }
   #watcher: { debounceMs: number; close(): Promise<void> } | null = null
+  /** Digest of the file as it was when it was last loaded. */
+  #loaded: string | undefined
 
   constructor(log: ProgramLogger) {
     this.#log = log
+  }
+
+  /** The file is about to be read: a change from here on is news to a watch that begins later. */
+  noteLoad(configFile: string): void {
+    this.#loaded = digestOf(configFile)
   }
 
   async follow(config: Config, service: ServingService): Promise<void> {
@@ -125,12 +135,10 @@ class Followers {
     if (!reload.watch) return
     const watcher = watchConfig(
       service.configFile,
-      { debounceMs: reload.debounceMs },
+      { debounceMs: reload.debounceMs, served: this.#loaded },
       () => void service.reload('file'),
     )
     this.#watcher = { debounceMs: reload.debounceMs, close: () => watcher.close() }
-    // What was saved after the file was read and before the watch began is not seen by either.
-    void service.reload('file')
   }
 }
 

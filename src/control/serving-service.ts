@@ -175,8 +175,8 @@ export class ServingService implements Service {
     // Access records begin with the commit, so the log that takes them is there before it.
     await access.commit()
     this.balancer.commit(next)
-    // A shutdown that began meanwhile waits for this reload, and must find everything after it refused.
-    if (!this.#isDraining) this.#state = 'serving'
+    // Not where it is draining: a signal to stop may have come while this was prepared.
+    if (this.#state === 'starting') this.#state = 'serving'
     await this.balancer.retire().catch((error: unknown) => this.#options.log.error('A worker is late', { error }))
     await this.#options.onServing(config)
     return {

@@ -168,12 +168,13 @@ export class Acceptor {
   #acceptSome(door: Door, count: number): boolean {
     const core = this.#core
     for (let n = 0; n < count; n++) {
-      if (!this.#hasRoom()) {
+      if (core.slots.next() < 0 || !core.reserve(core.current!.snapshot.connectionLimit)) {
         this.#pause()
         return false
       }
       const fd = core.kernel.accept(door.fd, core.sockaddrAt)
       if (fd < 0) {
+        core.unreserve()
         if (fd === -EAGAIN || USELESS.includes(-fd)) return false
         if (OUT_OF_RESOURCES.includes(-fd)) {
           this.#pause()

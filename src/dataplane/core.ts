@@ -131,18 +131,34 @@ export class Core {
     this.kernel.close(fd)
   }
 
-  /** Counts a connection that was accepted under a snapshot. */
-  enter(serving: ServingSnapshot): void {
-    Atomics.add(this.control, ControlCell.open, 1)
+  /**
+   * Takes one of the process's places for a connection that is about to be accepted. False when `limit` are taken. A
+   * place that was only looked for before accept4 could be taken by several workers.
+   */
+  reserve(limit: number): boolean {
+    const open = Atomics.add(this.control, ControlCell.open, 1)
+    // Beside the shared count the worker keeps its own, by which main gives back what it held when it throws.
     this.cells[WorkerCell.open]! += 1
+    if (open < limit) return true
+    this.unreserve()
+    return false
+  }
+
+  /** Gives back a place for which nobody was accepted. */
+  unreserve(): void {
+    this.cells[WorkerCell.open]! -= 1
+    Atomics.sub(this.control, ControlCell.open, 1)
+  }
+
+  /** Counts a connection that was accepted under a snapshot, in the place that was reserved for it. */
+  enter(serving: ServingSnapshot): void {
     this.cells[WorkerCell.accepted]! += 1
     serving.connections++
   }
 
   /** Takes a connection out of the counts; the last one of an earlier snapshot takes that with it. */
   leave(servingIndex: number): void {
-    Atomics.sub(this.control, ControlCell.open, 1)
-    this.cells[WorkerCell.open]! -= 1
+    this.unreserve()
     this.servings.at(servingIndex).connections--
     this.forgetIfUnused(servingIndex)
   }

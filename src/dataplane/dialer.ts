@@ -163,7 +163,9 @@ export class Dialer {
     slots.phase[connection] = Phase.relaying
     slots.connectedAt[connection] = core.nowMs
     slots.activeAt[connection] = core.nowMs
-    core.timers.armNoLaterThan(connection, core.nowMs + this.#listenerOf(connection).idleTimeoutMs)
+    const { idleTimeoutMs, maxDurationMs } = this.#listenerOf(connection)
+    const endsAtMs = slots.acceptedAt[connection]! + maxDurationMs
+    core.timers.armNoLaterThan(connection, Math.min(core.nowMs + idleTimeoutMs, endsAtMs))
     core.counters.addBackend(slots.backendRow[connection]!, BackendCounter.connections, 1)
     const tag = slots.tag[2 * connection]!
     this.#relay.pump(2 * connection)

@@ -248,6 +248,7 @@ export class Relay {
       return
     }
     slots.flags[to]! |= Flag.finished
+    slots.halfClosedAt[connection] = core.nowMs
     core.kernel.shutdown(core.fd(to), SHUT_WR)
     const serving = core.servings.at(slots.serving[connection]!)
     const listener = serving.listeners[slots.listener[connection]!]!

@@ -133,7 +133,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'the idle timeout waits for the timer of the connect timeout',
     file: 'dialer.js',
-    find: 'core.timers.armNoLaterThan(connection, core.nowMs + this.#listenerOf(connection).idleTimeoutMs);',
+    find: 'core.timers.armNoLaterThan(connection, Math.min(core.nowMs + idleTimeoutMs, endsAtMs));',
     replace: '',
     seed: 118,
   },
@@ -189,7 +189,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'memory of bytes that wait is not given back',
     file: 'closer.js',
-    find: 'this.dropPending(2 * connection + 1);',
+    find: 'this.dropPending(backend);',
     replace: '',
     seed: 47,
   },
