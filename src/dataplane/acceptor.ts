@@ -115,7 +115,8 @@ export class Acceptor {
     }
     this.#pausedAtMs = Number.NaN
     this.#doors.forEach((door, index) => {
-      if (door !== undefined) this.#watch(door, index)
+      // To watch one may fail, and then accepting has stopped again.
+      if (door !== undefined && !this.isPaused) this.#watch(door, index)
     })
   }
 
