@@ -12,7 +12,8 @@ import { waitUntil } from '../helpers/wait-until.ts'
 test('connections that end while there is no access log are not in the one that comes after', async (t) => {
   const a = await NamedBackend.start(t, 'a')
   const [old, current] = [await freePort(), await freePort()]
-  const config = (n: number, log: string, listener: string) => `limits: { connections: ${1000 + n} }
+  const config = (n: number, log: string, listener: string) => `reload: { watch: false }
+limits: { connections: ${1000 + n} }
 accessLog: { to: ${log} }
 listeners: { ${listener} }
 upstreams: { web: { servers: [{ address: "${a.address}" }] } }
