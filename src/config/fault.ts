@@ -43,7 +43,7 @@ export function toIssues(
 }
 
 /** `upstreams.chat.servers[0].weight`; a key that is no plain name stands in quotes. */
-export function formatPath(path: Path): string {
+function formatPath(path: Path): string {
   let text = ''
   for (const segment of path) {
     if (typeof segment === 'number') text += `[${segment}]`

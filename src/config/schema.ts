@@ -35,7 +35,7 @@ export interface UnitRule {
 export type AddressRole = 'listener' | 'server'
 
 /** Where the schema lies in a checkout and in the package. */
-export const schemaFile = new URL('../../schemas/lb.schema.json', import.meta.url)
+const schemaFile = new URL('../../schemas/lb.schema.json', import.meta.url)
 
 /** The schema of the file: the source of every key, default, unit and description. */
 export const schema = JSON.parse(readFileSync(schemaFile, 'utf8')) as SchemaNode & {

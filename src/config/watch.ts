@@ -10,6 +10,8 @@ export interface WatchOptions {
   readonly debounceMs: number
   /** How often it is looked at without any event, as network file systems give none; Infinity for never. */
   readonly pollMs?: number
+  /** {@link digestOf} the content that is served already; what the file holds now unless given. */
+  readonly served?: string | undefined
 }
 
 /** A running watch. */
@@ -25,7 +27,8 @@ const maxDebounces = 10
 /**
  * Calls `onChange` after the content of a file has changed, in whatever way: written in place, replaced by a rename,
  * reached by another symbolic link. A burst is one call. A file that is gone is waited for, and content that is the
- * same as before is no change. What counts as before is read within this call, so watch first and load then.
+ * same as before is no change. What counts as before is read within this call, so watch first and load then; or give
+ * `served`, taken before the file was loaded.
  */
 export function watchConfig(file: string, options: WatchOptions, onChange: () => void): ConfigWatch {
   return new FileWatch(file, options, onChange)
@@ -45,11 +48,11 @@ class FileWatch implements ConfigWatch {
   #closed = false
   readonly #closing = new Set<Promise<void>>()
 
-  constructor(file: string, { debounceMs, pollMs = defaultPollMs }: WatchOptions, onChange: () => void) {
+  constructor(file: string, { debounceMs, pollMs = defaultPollMs, served }: WatchOptions, onChange: () => void) {
     this.#file = file
     this.#debounceMs = debounceMs
     this.#onChange = onChange
-    this.#content = contentOf(file)
+    this.#content = served ?? digestOf(file)
     this.#follow()
     if (Number.isFinite(pollMs)) this.#poll = setInterval(() => this.#lookForChange(), pollMs)
   }
@@ -113,7 +116,7 @@ class FileWatch implements ConfigWatch {
 
   /** The poll's look: it only starts the wait, so that a file that is being written is not read half way. */
   #lookForChange(): void {
-    const content = contentOf(this.#file)
+    const content = digestOf(this.#file)
     if (content !== undefined && content !== this.#content) this.#schedule()
   }
 
@@ -121,7 +124,7 @@ class FileWatch implements ConfigWatch {
     this.#lookBeforeMs = undefined
     if (this.#closed) return
     this.#follow()
-    const content = contentOf(this.#file)
+    const content = digestOf(this.#file)
     if (content === undefined || content === this.#content) return
     this.#content = content
     this.#onChange()
@@ -129,7 +132,7 @@ class FileWatch implements ConfigWatch {
 }
 
 /** A digest of what the file holds, up to the size that is read; undefined where it cannot be read. */
-function contentOf(file: string): string | undefined {
+export function digestOf(file: string): string | undefined {
   let descriptor: number | undefined
   try {
     descriptor = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK)

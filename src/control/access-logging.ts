@@ -38,7 +38,8 @@ export class AccessLogging {
     })
     return {
       commit: async () => {
-        await this.stop()
+        if (this.#writer === undefined) this.#drainRings(discard, Number.POSITIVE_INFINITY)
+        else await this.stop()
         this.#config = config
         this.#writer = next
         next?.start()
@@ -47,9 +48,13 @@ export class AccessLogging {
     }
   }
 
-  /** Brings what workers have recorded to the log now. */
+  /**
+   * Brings what workers have recorded to the log now. Without a log the records are dropped: connections that were
+   * accepted while there was one still write them, and a later log would name them after the next owners of their rows.
+   */
   drain(): void {
-    this.#writer?.drain()
+    if (this.#writer !== undefined) this.#writer.drain()
+    else this.#drainRings(() => {}, Number.POSITIVE_INFINITY)
   }
 
   async reopen(): Promise<void> {
@@ -85,3 +90,6 @@ export class AccessLogging {
     return count
   }
 }
+
+/** Records of the moment in which a log was turned off: the next one must not have them, under names that are gone. */
+function discard(): void {}

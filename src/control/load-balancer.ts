@@ -1,8 +1,8 @@
 import { formatAddress } from '../model/address.ts'
 import type { Config } from '../model/config.ts'
-import { ConfigError, McsError } from '../model/errors.ts'
 import { BackendTable } from '../shared/backend-table.ts'
 import { MAX_BACKENDS, MAX_LISTENERS, MAX_UPSTREAMS } from '../shared/limits.ts'
+import { ListenerCounter } from '../shared/worker-counters.ts'
 import { createSharedMemory, type SharedMemory } from '../shared/worker-memory.ts'
 import { ListeningSockets, type OpenSocket, type SocketWish } from './listening-sockets.ts'
 import { RowRegistry } from './row-registry.ts'
@@ -36,6 +36,8 @@ export class LoadBalancer {
   readonly #drainRecords: () => void
   #current: Prepared | null = null
   #generation = 0
+  /** Connections that were accepted by listeners whose rows are cleared. */
+  #acceptedBefore = 0
   /** Sockets that are being let go, so that a reload that wants the address again waits for that. */
   #retiring: Promise<void> = Promise.resolve()
 
@@ -50,9 +52,7 @@ export class LoadBalancer {
     this.#connectionCapacity = connectionCapacity
     this.#drainRecords = drainRecords
     this.rows = {
-      listeners: new RowRegistry('listeners', MAX_LISTENERS, (row) =>
-        this.#clear((counters) => counters.clearListener(row)),
-      ),
+      listeners: new RowRegistry('listeners', MAX_LISTENERS, (row) => this.#forgetListener(row)),
       upstreams: new RowRegistry('upstreams', MAX_UPSTREAMS, () => {}),
       backends: new RowRegistry('backends', MAX_BACKENDS, (row) =>
         this.#clear((counters) => counters.clearBackend(row)),
@@ -62,6 +62,12 @@ export class LoadBalancer {
 
   get current(): Prepared | null {
     return this.#current
+  }
+
+  /** Connections ever accepted, those of listeners that are gone included. */
+  get accepted(): number {
+    const rows = this.rows.listeners.rowsInUse()
+    return rows.reduce((sum, row) => sum + this.#acceptedBy(row), this.#acceptedBefore)
   }
 
   /**
@@ -123,6 +129,17 @@ export class LoadBalancer {
     await new Promise((resolve) => setTimeout(resolve, HANDSHAKE_LINGER_MS))
     await this.supervisor.release(sockets.map((socket) => socket.id)).catch(() => {})
     for (const socket of sockets) this.sockets.close(socket)
+    this.sockets.endSharing()
+  }
+
+  #forgetListener(row: number): void {
+    this.#acceptedBefore += this.#acceptedBy(row)
+    this.#clear((counters) => counters.clearListener(row))
+  }
+
+  #acceptedBy(row: number): number {
+    const { handles } = this.supervisor
+    return handles.reduce((sum, { counters }) => sum + counters.readListener(row, ListenerCounter.accepted), 0)
   }
 
   #clear(clear: (counters: Supervisor['handles'][number]['counters']) => void): void {
@@ -155,9 +172,4 @@ function socketWishes(config: Config): SocketWish[] {
       keepAliveMs: listener.socket.keepAliveMs,
     })),
   )
-}
-
-/** Whether an error is one that the operator is told of, rather than a fault of the program. */
-export function isExpected(error: unknown): error is McsError {
-  return error instanceof ConfigError || error instanceof McsError
 }

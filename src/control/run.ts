@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { startAdmin } from '../admin/server.ts'
 import { loadConfig } from '../config/load.ts'
-import { watchConfig } from '../config/watch.ts'
+import { digestOf, watchConfig } from '../config/watch.ts'
 import { raiseDescriptorLimit } from '../kernel/process.ts'
 import type { Config } from '../model/config.ts'
 import { createLogger, type ProgramLogger } from '../observe/logger.ts'
@@ -13,7 +13,7 @@ import { startWatchdog } from './watchdog.ts'
 
 const EXIT_RUNTIME_FAILURE = 1
 const EXIT_BAD_CONFIG = 78
-/** Descriptors for everything that is no connection: listeners, logs, libraries, the admin API. */
+/** Descriptors for everything that is no connection: listeners, logs, libraries, the admin API. At most a quarter. */
 const RESERVED_DESCRIPTORS = 256
 const DESCRIPTORS_PER_CONNECTION = 2
 
@@ -23,14 +23,17 @@ export async function runService({ configFile }: { configFile: string }): Promis
   const log = createLogger({ level: 'info', format: 'text' })
   exit.register({ flush: () => log.flush() })
   installLastResort(exit, log)
-  const signals = new Signals()
+  const signals = new Signals(() => exit.exitAtOnce(EXIT_RUNTIME_FAILURE))
   const notifier = Notifier.fromEnvironment(log)
   const descriptorLimit = raiseDescriptorLimit()
   const followers = new Followers(log)
   const service = new ServingService({
     version: readVersion(),
     configFile,
-    load: (file) => loadConfig(file),
+    load: (file) => {
+      followers.noteLoad(file)
+      return loadConfig(file)
+    },
     log,
     notifier,
     descriptorLimit,
@@ -53,7 +56,6 @@ export async function runService({ configFile }: { configFile: string }): Promis
       reload: () => void service.reload('signal'),
       reopenLogs: () => void service.reopenLogs().catch((error: unknown) => log.error('Cannot reopen logs', { error })),
       shutdown: (signal) => void shutdown(service, followers, exit, log, signal),
-      exitAtOnce: () => exit.exitAtOnce(EXIT_RUNTIME_FAILURE),
     },
     log,
   )
@@ -90,9 +92,16 @@ class Followers {
   readonly #log: ProgramLogger
   #admin: { socket: string; server: { close(): Promise<void> } | null } = { socket: 'none', server: null }
   #watcher: { debounceMs: number; close(): Promise<void> } | null = null
+  /** Digest of the file as it was when it was last loaded. */
+  #loaded: string | undefined
 
   constructor(log: ProgramLogger) {
     this.#log = log
+  }
+
+  /** The file is about to be read: a change from here on is news to a watch that begins later. */
+  noteLoad(configFile: string): void {
+    this.#loaded = digestOf(configFile)
   }
 
   async follow(config: Config, service: ServingService): Promise<void> {
@@ -126,7 +135,7 @@ class Followers {
     if (!reload.watch) return
     const watcher = watchConfig(
       service.configFile,
-      { debounceMs: reload.debounceMs },
+      { debounceMs: reload.debounceMs, served: this.#loaded },
       () => void service.reload('file'),
     )
     this.#watcher = { debounceMs: reload.debounceMs, close: () => watcher.close() }
@@ -145,7 +154,8 @@ function installLastResort(exit: OrderlyExit, log: ProgramLogger): void {
 
 /** Connections that the descriptor limit allows. */
 function connectionCapacity(descriptorLimit: number): number {
-  return Math.max(1, Math.floor((descriptorLimit - RESERVED_DESCRIPTORS) / DESCRIPTORS_PER_CONNECTION))
+  const reserved = Math.min(RESERVED_DESCRIPTORS, Math.floor(descriptorLimit / 4))
+  return Math.max(1, Math.floor((descriptorLimit - reserved) / DESCRIPTORS_PER_CONNECTION))
 }
 
 function logCapacity(log: ProgramLogger, service: ServingService, descriptorLimit: number): void {

@@ -124,6 +124,10 @@ export class ServingService implements Service {
     return this.balancer.current?.snapshot.generation ?? 0
   }
 
+  get #isDraining(): boolean {
+    return this.#state === 'draining'
+  }
+
   #open(): number {
     return this.balancer.supervisor.handles.reduce((sum, handle) => sum + handle.open, 0)
   }
@@ -137,7 +141,8 @@ export class ServingService implements Service {
   async #reloadOnce(trigger: ReloadTrigger): Promise<ReloadResult> {
     const { notifier } = this.#options
     const startedAt = performance.now()
-    if (trigger !== 'start') notifier.reloading()
+    // Once it stops it is never ready again, and systemd must not hear that it reloads.
+    if (trigger !== 'start' && !this.#isDraining) notifier.reloading()
     const result = await this.#serveFile(startedAt).catch((error: unknown) => this.#refused(error))
     this.#lastReload = {
       trigger,
@@ -145,8 +150,9 @@ export class ServingService implements Service {
       result: result.outcome,
       durationMs: Math.round(performance.now() - startedAt),
     }
-    if (result.outcome === 'serving' || trigger !== 'start') {
-      this.#logResult(trigger, result)
+    this.#logResult(trigger, result)
+    // After a refused reload it is as ready as before; after a refused start there is nothing to be ready.
+    if (this.config !== undefined && !this.#isDraining) {
       notifier.ready()
       notifier.status(this.#statusLine(result))
     }
@@ -154,8 +160,9 @@ export class ServingService implements Service {
   }
 
   async #serveFile(startedAt: number): Promise<ReloadResult> {
-    if (this.#state === 'draining') throw stopping()
+    if (this.#isDraining) throw stopping()
     const config = await this.#options.load(this.#options.configFile)
+    if (this.#isDraining) throw stopping()
     const { current } = this.balancer
     if (current !== null && sameConfig(config, current.config)) {
       return { outcome: 'unchanged', generation: current.snapshot.generation }
@@ -168,7 +175,8 @@ export class ServingService implements Service {
     // Access records begin with the commit, so the log that takes them is there before it.
     await access.commit()
     this.balancer.commit(next)
-    this.#state = 'serving'
+    // Not where it is draining: a signal to stop may have come while this was prepared.
+    if (this.#state === 'starting') this.#state = 'serving'
     await this.balancer.retire().catch((error: unknown) => this.#options.log.error('A worker is late', { error }))
     await this.#options.onServing(config)
     return {
@@ -196,16 +204,20 @@ export class ServingService implements Service {
         log.info('Serving', { generation: result.generation, trigger, durationMs: result.durationMs })
         return
       case 'unchanged':
-        log.info(`Already serving generation ${result.generation}`, { generation: result.generation, trigger })
+        log[trigger === 'file' ? 'debug' : 'info'](`Already serving generation ${result.generation}`, { trigger })
         return
       case 'refused':
         for (const fault of result.errors) log.error(faultText(fault), { code: fault.code })
-        log.error('Refused the configuration; the earlier one goes on serving', {
+        log.error(this.#refusal(), {
           generation: result.generation,
           trigger,
           errors: result.errors.length,
         })
     }
+  }
+
+  #refusal(): string {
+    return this.config === undefined ? 'Cannot start' : 'Refused the configuration; the earlier one goes on serving'
   }
 
   #statusLine(result: ReloadResult): string {
@@ -229,7 +241,7 @@ export class ServingService implements Service {
 }
 
 /** One line for a fault: its place, what is wrong, and what would do. */
-export function faultText(fault: ReloadFault): string {
+function faultText(fault: ReloadFault): string {
   const place = fault.file === undefined ? '' : `${fault.file}:${fault.line}:${fault.column}: `
   const path = fault.path === undefined || fault.path === '' ? '' : `${fault.path}: `
   return `${place}${path}${fault.message}${fault.hint === '' ? '' : `; ${fault.hint}`}`

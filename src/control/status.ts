@@ -18,7 +18,7 @@ export async function readTables(balancer: LoadBalancer): Promise<TableStatus> {
   return {
     connections: {
       active: handles.reduce((total, handle) => total + handle.open, 0),
-      total: totalAccepted(balancer, sum),
+      total: balancer.accepted,
       limit: served.snapshot.connectionLimit,
     },
     generations,
@@ -29,12 +29,6 @@ export async function readTables(balancer: LoadBalancer): Promise<TableStatus> {
 }
 
 type Sum = (read: (counters: WorkerCounters) => number) => number
-
-function totalAccepted(balancer: LoadBalancer, sum: Sum): number {
-  return balancer.rows.listeners
-    .rowsInUse()
-    .reduce((total, row) => total + sum((counters) => counters.readListener(row, ListenerCounter.accepted)), 0)
-}
 
 function describeWorkers(balancer: LoadBalancer, served: Prepared): ServiceStatus['workers'] {
   return balancer.supervisor.running.map((handle) => ({

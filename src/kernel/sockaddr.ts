@@ -2,7 +2,7 @@ import type { SocketAddress } from '../model/address.ts'
 import { AF_INET, AF_INET6, AF_UNIX } from './constants.ts'
 
 /** Longest path that `struct sockaddr_un` holds with its closing NUL (unix(7)). */
-export const MAX_UNIX_PATH_BYTES = 107
+const MAX_UNIX_PATH_BYTES = 107
 
 /** The socket domain of an address: AF_INET, AF_INET6 or AF_UNIX. */
 export function domainOf(address: SocketAddress): number {

@@ -1,7 +1,6 @@
 /**
  * The stated maxima of the program. Shared memory is laid out for them once; pages that nobody touches cost nothing.
  */
-export const MAX_WORKERS = 64
 export const MAX_LISTENERS = 4096
 export const MAX_UPSTREAMS = 4096
 export const MAX_BACKENDS = 65_536

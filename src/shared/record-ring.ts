@@ -1,7 +1,7 @@
 import { ACCESS_RECORD_BYTES } from './access-record.ts'
 
 /** Records a ring holds; a reader that comes every 50 ms keeps up with 160,000 a second. */
-export const RING_RECORDS = 8192
+const RING_RECORDS = 8192
 const HEADER_BYTES = 128
 const HEAD = 0
 const TAIL = 1

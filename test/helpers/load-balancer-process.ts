@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { readFileSync, renameSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import type { TestContext } from 'node:test'
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { adminRequest } from '#src/admin/client.js'
 import type { ReloadResult, ServiceStatus } from '#src/control/service.js'
+import type { Cleanup } from './cleanup.ts'
 import { harshPrefix, patience } from './harsh.ts'
 import { temporaryDirectory } from './temporary-directory.ts'
 import { waitUntil } from './wait-until.ts'
@@ -23,6 +23,10 @@ export interface StartOptions {
   readonly env?: NodeJS.ProcessEnv
   /** The whole file, where the helper is to add nothing but `@DIR@`. */
   readonly raw?: boolean
+  /** Where the file is in the directory of the process; `lb.yaml` unless given. */
+  readonly file?: string
+  /** Called with the directory before the file is first written: to lay symbolic links, say. */
+  readonly prepare?: (directory: string) => void
 }
 
 /** The built program as a child process, with a file, an access log and an admin socket of its own. */
@@ -35,10 +39,12 @@ export class LoadBalancerProcess {
   #exit: Promise<number | null>
 
   /** Starts it without waiting for it. It is killed when the test ends. */
-  constructor(t: TestContext, options: StartOptions) {
+  constructor(t: Cleanup, options: StartOptions) {
     this.directory = temporaryDirectory(t)
-    this.configFile = join(this.directory, 'lb.yaml')
+    this.configFile = join(this.directory, options.file ?? 'lb.yaml')
     this.#raw = options.raw ?? false
+    mkdirSync(dirname(this.configFile), { recursive: true })
+    options.prepare?.(this.directory)
     this.writeConfig(options.config)
     const [command, ...args] = [
       ...(options.prefix ?? harshPrefix()),
@@ -64,7 +70,7 @@ export class LoadBalancerProcess {
   }
 
   /** Starts it and waits until it serves. */
-  static async start(t: TestContext, options: StartOptions | string): Promise<LoadBalancerProcess> {
+  static async start(t: Cleanup, options: StartOptions | string): Promise<LoadBalancerProcess> {
     const lb = new LoadBalancerProcess(t, typeof options === 'string' ? { config: options } : options)
     await waitUntil(
       'the load balancer serves',

@@ -1,10 +1,10 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { TestContext } from 'node:test'
+import type { Cleanup } from './cleanup.ts'
 
 /** A directory of the test's own, which goes with it. */
-export function temporaryDirectory(t: TestContext): string {
+export function temporaryDirectory(t: Cleanup): string {
   const directory = mkdtempSync(join(tmpdir(), 'mcs-lb-'))
   t.after(() => rmSync(directory, { recursive: true, force: true }))
   return directory

@@ -45,7 +45,15 @@ const ways: Readonly<Record<string, Way>> = {
     },
   },
   'client-reset': { by: 'client', phase: 'relay', act: (client) => client.reset() },
-  'backend-reset': { by: 'backend', phase: 'relay', act: (_, server) => server.reset() },
+  'backend-reset': {
+    by: 'backend',
+    phase: 'relay',
+    // Once a byte of the backend's has come through: a reset right after the accept is a failed attempt.
+    act: (client, server) => {
+      server.socket.write('x')
+      client.socket.once('data', () => server.reset())
+    },
+  },
   'idle-timeout': { by: 'proxy', phase: 'relay', timeouts: 'idle: 300ms' },
   'client-stalled': {
     by: 'client',
