@@ -38,7 +38,8 @@ export class AccessLogging {
     })
     return {
       commit: async () => {
-        await this.stop()
+        if (this.#writer === undefined) this.#drainRings(discard, Number.POSITIVE_INFINITY)
+        else await this.stop()
         this.#config = config
         this.#writer = next
         next?.start()
@@ -89,3 +90,6 @@ export class AccessLogging {
     return count
   }
 }
+
+/** Records of the moment in which a log was turned off: the next one must not have them, under names that are gone. */
+function discard(): void {}

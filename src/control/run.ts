@@ -13,7 +13,7 @@ import { startWatchdog } from './watchdog.ts'
 
 const EXIT_RUNTIME_FAILURE = 1
 const EXIT_BAD_CONFIG = 78
-/** Descriptors for everything that is no connection: listeners, logs, libraries, the admin API. */
+/** Descriptors for everything that is no connection: listeners, logs, libraries, the admin API. At most a quarter. */
 const RESERVED_DESCRIPTORS = 256
 const DESCRIPTORS_PER_CONNECTION = 2
 
@@ -154,7 +154,8 @@ function installLastResort(exit: OrderlyExit, log: ProgramLogger): void {
 
 /** Connections that the descriptor limit allows. */
 function connectionCapacity(descriptorLimit: number): number {
-  return Math.max(1, Math.floor((descriptorLimit - RESERVED_DESCRIPTORS) / DESCRIPTORS_PER_CONNECTION))
+  const reserved = Math.min(RESERVED_DESCRIPTORS, Math.floor(descriptorLimit / 4))
+  return Math.max(1, Math.floor((descriptorLimit - reserved) / DESCRIPTORS_PER_CONNECTION))
 }
 
 function logCapacity(log: ProgramLogger, service: ServingService, descriptorLimit: number): void {

@@ -3,7 +3,7 @@ import type { Notifier } from '../systemd/notify.ts'
 import type { Supervisor } from './supervisor.ts'
 
 /** A worker is stuck when its heartbeat has stood still this long; in order, it advances twice a second. */
-const STUCK_AFTER_MS = 2000
+const STUCK_AFTER_MS = 600
 
 /**
  * Feeds systemd's watchdog as long as every worker's heartbeat advances. A reactor that hangs starves it, and systemd

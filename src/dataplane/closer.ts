@@ -18,8 +18,8 @@ export class Closer {
   end(connection: number, cause: number, errno: number, reset: boolean): void {
     const core = this.#core
     const { slots } = core
-    const serving = core.servings.at(slots.serving[connection]!)
-    if (serving.snapshot.accessLog) this.#recorder.record(connection, cause, errno)
+    // The log is the process's, not the connection's: where it goes, and whether there is one, is as of now.
+    if (core.current!.snapshot.accessLog) this.#recorder.record(connection, cause, errno)
     core.timers.cancel(connection)
     const client = 2 * connection
     const backend = client + 1

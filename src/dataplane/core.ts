@@ -59,6 +59,8 @@ export class Core {
   /** The snapshot under which connections are accepted, and its index in `servings`; null before the first. */
   current: ServingSnapshot | null = null
   currentIndex = -1
+  /** When a descriptor was last wanting, monotonic ms. */
+  shortOfDescriptorsAtMs = Number.NEGATIVE_INFINITY
   /** Sides that have more to do, though no edge will say so. */
   readonly #queue: number[] = []
   #scratch: Uint8Array

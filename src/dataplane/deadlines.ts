@@ -42,7 +42,8 @@ export class Deadlines {
     const serving = servings.at(slots.serving[connection]!)
     const upstream = serving.upstreams[serving.listeners[slots.listener[connection]!]!.upstream]!
     const deadlineMs = slots.dialedAt[connection]! + upstream.connectTimeoutMs
-    if (nowMs >= deadlineMs) this.#dialer.onTimeout(connection)
+    if (this.#core.fd(2 * connection + 1) < 0) this.#dialer.dial(connection)
+    else if (nowMs >= deadlineMs) this.#dialer.onTimeout(connection)
     else timers.arm(connection, deadlineMs)
   }
 

@@ -20,6 +20,9 @@ import { Flag, MAX_ATTEMPTS, Phase } from './slots.ts'
 
 const { EALREADY, EINPROGRESS, EINTR, EISCONN, EMFILE, ENFILE, ENOBUFS, ENOMEM, EADDRNOTAVAIL, ETIMEDOUT } = Errno
 
+/** Errno values of socket(2) that say that this process or machine has none left for now. */
+const OUT_OF_DESCRIPTORS: readonly number[] = [EMFILE, ENFILE, ENOBUFS, ENOMEM]
+
 const UNAVAILABLE = 'HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n'
 
 /** Finds a backend for an accepted connection: chooses, connects, and tries the next one when that fails. */
@@ -46,7 +49,6 @@ export class Dialer {
    */
   expect(connection: number): void {
     const core = this.#core
-    core.slots.dialedAt[connection] = core.nowMs
     core.timers.arm(connection, core.nowMs + this.#connectTimeoutMs(connection))
   }
 
@@ -75,6 +77,7 @@ export class Dialer {
       const backend = upstream.backends[position]!
       errno = this.#attempt(connection, backend)
       if (errno === 0) return
+      if (OUT_OF_DESCRIPTORS.includes(errno) && this.#waitForDescriptor(connection)) return
       this.#noteFailure(connection, errno)
     }
     this.#giveUp(connection)
@@ -98,8 +101,7 @@ export class Dialer {
 
   /** The attempt has taken longer than connect.timeout. */
   onTimeout(connection: number): void {
-    if (this.#core.fd(2 * connection + 1) < 0) this.dial(connection)
-    else this.#retry(connection, ETIMEDOUT)
+    this.#retry(connection, ETIMEDOUT)
   }
 
   /** Starts one attempt. Returns 0 when it is under way or has succeeded, else the errno. */
@@ -110,10 +112,10 @@ export class Dialer {
     slots.backendRow[connection] = backend.row
     slots.triedRows[connection * MAX_ATTEMPTS + tried] = backend.row
     slots.attempts[connection] = tried + 1
-    slots.dialedAt[connection] = core.nowMs
     const side = 2 * connection + 1
     const fd = kernel.socket(backend.domain)
     if (fd < 0) return -fd
+    slots.dialedAt[connection] = core.nowMs
     slots.descriptor[side] = fd + 1
     if (backend.domain !== AF_UNIX) this.#setTcpOptions(connection, fd)
     core.sockaddr.set(backend.sockaddr)
@@ -136,6 +138,20 @@ export class Dialer {
     const { kernel, slots } = this.#core
     kernel.setOption(fd, IPPROTO_TCP, TCP_NODELAY, 1)
     if ((slots.flags[2 * connection]! & Flag.readable) !== 0) kernel.setOption(fd, IPPROTO_TCP, TCP_QUICKACK, 0)
+  }
+
+  /**
+   * No descriptor is left for the backend's socket: no backend is at fault, so the attempt does not count. It is made
+   * again as accepting is, after a moment, until connect.timeout is over. Returns false when it is.
+   */
+  #waitForDescriptor(connection: number): boolean {
+    const core = this.#core
+    core.shortOfDescriptorsAtMs = core.nowMs
+    if (core.nowMs >= core.slots.dialedAt[connection]! + this.#connectTimeoutMs(connection)) return false
+    core.slots.attempts[connection]!--
+    this.#closer.releaseBackend(connection)
+    core.timers.arm(connection, core.nowMs + core.tuning.resumeMs)
+    return true
   }
 
   #retry(connection: number, errno: number): void {
@@ -217,8 +233,9 @@ export class Dialer {
   #causeOf(connection: number, errno: number): number {
     if (this.#core.slots.attempts[connection] === 0) return CauseCode.noBackend
     if (errno === ETIMEDOUT) return CauseCode.connectTimeout
-    const outOf = [EMFILE, ENFILE, ENOBUFS, ENOMEM, EADDRNOTAVAIL]
-    return outOf.includes(errno) ? CauseCode.noDescriptors : CauseCode.connectFailed
+    return OUT_OF_DESCRIPTORS.includes(errno) || errno === EADDRNOTAVAIL
+      ? CauseCode.noDescriptors
+      : CauseCode.connectFailed
   }
 
   #wasTried(row: number): boolean {

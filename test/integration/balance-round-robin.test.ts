@@ -32,15 +32,15 @@ listeners: { edge: { bind: "127.0.0.1:${port}", upstream: web } }
 upstreams: { web: { servers: [{ address: "${a.address}" }, { address: "${b.address}", weight: 2 }] } }
 `,
   )
-  // All at once, so that workers choose side by side, and in a number that several of them take part in.
-  const clients = await Promise.all(Array.from({ length: 90 }, () => GreetedClient.open(t, port)))
-  assert.deepEqual(countByBackend(clients), { a: 30, b: 60 })
-  const { workers, upstreams } = await lb.status()
-  assert.ok(workers.filter((worker) => worker.accepted > 0).length > 1, 'more than one worker accepted')
-  assert.deepEqual(
-    upstreams[0]?.backends.map((backend) => backend.connections),
-    [30, 60],
-  )
+  // All at once, so that workers choose side by side; again where a single one was fast enough for all of them.
+  const clients: GreetedClient[] = []
+  let workersInUse = 0
+  for (let wave = 0; wave < 10 && workersInUse < 2; wave++) {
+    clients.push(...(await Promise.all(Array.from({ length: 90 }, () => GreetedClient.open(t, port)))))
+    workersInUse = (await lb.status()).workers.filter((worker) => worker.accepted > 0).length
+  }
+  assert.ok(workersInUse > 1, 'more than one worker accepted')
+  assert.deepEqual(countByBackend(clients), { a: clients.length / 3, b: (2 * clients.length) / 3 })
 })
 
 test('14. Round-robin goes on where it was after a reload', async (t) => {
@@ -50,7 +50,8 @@ test('14. Round-robin goes on where it was after a reload', async (t) => {
     await NamedBackend.start(t, 'c'),
   ]
   const port = await freePort()
-  const config = (idle: string) => `listeners:
+  const config = (idle: string) => `reload: { watch: false }
+listeners:
   edge: { bind: "127.0.0.1:${port}", upstream: web, timeouts: { idle: ${idle} } }
 upstreams: { web: { servers: [${backends.map(({ address }) => `{ address: "${address}" }`)}] } }
 `

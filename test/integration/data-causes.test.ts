@@ -58,7 +58,7 @@ const ways: Readonly<Record<string, Way>> = {
   'client-stalled': {
     by: 'client',
     phase: 'relay',
-    timeouts: 'idle: 400ms',
+    timeouts: 'idle: 2s',
     act: (client, server) => {
       client.socket.pause()
       server.socket.write(flood())
@@ -67,7 +67,7 @@ const ways: Readonly<Record<string, Way>> = {
   'backend-stalled': {
     by: 'backend',
     phase: 'relay',
-    timeouts: 'idle: 400ms',
+    timeouts: 'idle: 2s',
     act: (client, server) => {
       server.socket.pause()
       client.socket.write(flood())
@@ -103,7 +103,15 @@ test('31. Every way a connection can end has its own cause in the access log', a
   const clients = names.map(async (name, n) => {
     const client = await StreamPeer.connect(t, `127.0.0.1:${ports[n]}`)
     const { server, act } = ways[name]!
-    act?.(client, server === undefined ? await backends[n]!.peer() : client)
+    if (server !== undefined) {
+      act?.(client, client)
+      return
+    }
+    // What happens before the load balancer knows that it is connected is a failure to connect.
+    const peer = await backends[n]!.peer()
+    await client.say('hello')
+    await peer.hears('hello')
+    act?.(client, peer)
   })
   await Promise.all(clients)
   const lines = await lb.accessLog(names.length)

@@ -11,7 +11,7 @@ import { Random } from '../simulation/random.ts'
 
 const SEED = Number(process.env.MCS_LB_TEST_SEED ?? 20_260_131)
 const ROUNDS = 3
-const CONNECTIONS_PER_ROUND = isHarsh ? 40 : 150
+const CONNECTIONS_PER_ROUND = isHarsh ? 100 : 150
 const AT_ONCE = 25
 const HEADER_BYTES = 4
 const LARGEST_STREAM = isHarsh ? 100_000 : 1_000_000

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { adminRequest } from '#src/admin/client.js'
 import type { ServiceStatus } from '#src/control/service.js'
+import { freeListenerPort } from '../helpers/free-listener-port.ts'
 import { freePort } from '../helpers/free-port.ts'
 import { countByBackend, endClients, GreetedClient, openClients, tryGreeting } from '../helpers/greeted-client.ts'
 import { LoadBalancerProcess } from '../helpers/load-balancer-process.ts'
@@ -12,13 +13,14 @@ import { waitUntil } from '../helpers/wait-until.ts'
 
 test('a reload adds and removes listeners, and leaves the others alone', async (t) => {
   const a = await NamedBackend.start(t, 'a')
-  const [kept, extra] = [await freePort(), await freePort()]
-  const config = (listeners: string) => `listeners: { kept: { bind: "127.0.0.1:${kept}", upstream: web }${listeners} }
+  const [kept, extra] = [await freePort(), await freeListenerPort()]
+  const config = (listeners: string) => `reload: { watch: false }
+listeners: { kept: { bind: "127.0.0.1:${kept}", upstream: web }${listeners} }
 upstreams: { web: { servers: [{ address: "${a.address}" }] } }
 `
   const lb = await LoadBalancerProcess.start(t, config(''))
   const held = await GreetedClient.open(t, kept)
-  for (let round = 0; round < 3; round++) {
+  for (let round = 0; round < 2; round++) {
     await lb.reload(config(`, extra: { bind: "127.0.0.1:${extra}", upstream: web }`))
     assert.equal(await tryGreeting(t, extra), 'a')
     await lb.reload(config(''))
@@ -37,8 +39,9 @@ upstreams: { web: { servers: [{ address: "${a.address}" }] } }
 
 test('a listener is bound to all addresses and back while clients keep coming', async (t) => {
   const a = await NamedBackend.start(t, 'a')
-  const port = await freePort('0.0.0.0')
-  const config = (host: string) => `workers: 2
+  const port = await freeListenerPort()
+  const config = (host: string) => `reload: { watch: false }
+workers: 2
 listeners: { edge: { bind: "${host}:${port}", upstream: web } }
 upstreams: { web: { servers: [{ address: "${a.address}" }] } }
 `
@@ -72,7 +75,8 @@ test('a reload replaces an upstream for connections that come after it', async (
   ]
   const port = await freePort()
   const config = (upstream: string, servers: readonly NamedBackend[]) =>
-    `listeners: { edge: { bind: "127.0.0.1:${port}", upstream: ${upstream} } }
+    `reload: { watch: false }
+listeners: { edge: { bind: "127.0.0.1:${port}", upstream: ${upstream} } }
 upstreams: { ${upstream}: { servers: [${servers.map(({ address }) => `{ address: "${address}" }`)}] } }
 `
   const lb = await LoadBalancerProcess.start(t, config('web', [a, b]))
@@ -88,7 +92,8 @@ upstreams: { ${upstream}: { servers: [${servers.map(({ address }) => `{ address:
 test('workers go from one to four and back, and every one of four accepts', async (t) => {
   const a = await NamedBackend.start(t, 'a')
   const port = await freePort()
-  const config = (workers: number) => `workers: ${workers}
+  const config = (workers: number) => `reload: { watch: false }
+workers: ${workers}
 listeners: { edge: { bind: "127.0.0.1:${port}", upstream: web } }
 upstreams: { web: { servers: [{ address: "${a.address}" }] } }
 `
@@ -118,7 +123,8 @@ upstreams: { web: { servers: [{ address: "${a.address}" }] } }
 test('the access log goes over to another path, and no line is lost', async (t) => {
   const a = await NamedBackend.start(t, 'a')
   const port = await freePort()
-  const config = (name: string) => `workers: 2
+  const config = (name: string) => `reload: { watch: false }
+workers: 2
 accessLog: { to: @DIR@/${name}.log }
 listeners: { edge: { bind: "127.0.0.1:${port}", upstream: web } }
 upstreams: { web: { servers: [{ address: "${a.address}" }] } }
@@ -138,7 +144,8 @@ upstreams: { web: { servers: [{ address: "${a.address}" }] } }
 test('the admin socket goes over to another path', async (t) => {
   const a = await NamedBackend.start(t, 'a')
   const port = await freePort()
-  const config = (name: string) => `admin: { socket: @DIR@/${name}.sock }
+  const config = (name: string) => `reload: { watch: false }
+admin: { socket: @DIR@/${name}.sock }
 listeners: { edge: { bind: "127.0.0.1:${port}", upstream: web } }
 upstreams: { web: { servers: [{ address: "${a.address}" }] } }
 `

@@ -9,7 +9,8 @@ import { waitUntil } from '../helpers/wait-until.ts'
 test('41. Connections stay with the backend and the timeouts they began with, and new ones meet the new', async (t) => {
   const [a, b] = [await NamedBackend.start(t, 'a'), await NamedBackend.start(t, 'b')]
   const port = await freePort()
-  const config = (backend: NamedBackend, idle: string) => `listeners:
+  const config = (backend: NamedBackend, idle: string) => `reload: { watch: false }
+listeners:
   edge: { bind: "127.0.0.1:${port}", upstream: web, timeouts: { idle: ${idle} } }
 upstreams: { web: { servers: [{ address: "${backend.address}" }] } }
 `
@@ -55,7 +56,8 @@ upstreams:
   )
   const old = await openClients(t, gone, 64)
   assert.ok((await lb.status()).workers.filter((worker) => worker.connections > 0).length > 1, 'spread over workers')
-  await lb.reload(`workers: 1
+  await lb.reload(`reload: { watch: false }
+workers: 1
 listeners: { kept: { bind: "127.0.0.1:${kept}", upstream: new } }
 upstreams: { new: { servers: [{ address: "${b.address}" }] } }
 `)

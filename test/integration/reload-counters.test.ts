@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ServiceStatus } from '#src/control/service.js'
+import { freeListenerPort } from '../helpers/free-listener-port.ts'
 import { freePort } from '../helpers/free-port.ts'
 import { endClients, type GreetedClient, openClients } from '../helpers/greeted-client.ts'
 import { LoadBalancerProcess } from '../helpers/load-balancer-process.ts'
@@ -27,7 +28,8 @@ function backendCountsOf(status: ServiceStatus) {
 test('44. What is counted goes on across reloads, and adds up over workers that come and go', async (t) => {
   const [a, b] = [await NamedBackend.start(t, 'a'), await NamedBackend.start(t, 'b')]
   const port = await freePort()
-  const config = (workers: number, idle: string) => `workers: ${workers}
+  const config = (workers: number, idle: string) => `reload: { watch: false }
+workers: ${workers}
 listeners: { edge: { bind: "127.0.0.1:${port}", upstream: web, timeouts: { idle: ${idle} } } }
 upstreams: { web: { servers: [{ address: "${a.address}" }, { address: "${b.address}" }] } }
 `
@@ -85,14 +87,16 @@ upstreams: { web: { servers: [{ address: "${a.address}" }, { address: "${b.addre
 
 test('44. A listener and an upstream that come back find their counts, as long as connections remember them', async (t) => {
   const a = await NamedBackend.start(t, 'a')
-  const [port, extra] = [await freePort(), await freePort()]
+  const [port, extra] = [await freePort(), await freeListenerPort()]
   const edge = `edge: { bind: "127.0.0.1:${port}", upstream: web }`
   const web = `web: { servers: [{ address: "${a.address}" }] }`
-  const alone = (n: number) => `limits: { connections: ${1000 + n} }
+  const alone = (n: number) => `reload: { watch: false }
+limits: { connections: ${1000 + n} }
 listeners: { ${edge} }
 upstreams: { ${web} }
 `
-  const both = (n: number) => `limits: { connections: ${1000 + n} }
+  const both = (n: number) => `reload: { watch: false }
+limits: { connections: ${1000 + n} }
 listeners: { ${edge}, extra: { bind: "127.0.0.1:${extra}", upstream: more } }
 upstreams: { ${web}, more: { servers: [{ address: "${a.address}" }] } }
 `

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { freeListenerPort } from '../helpers/free-listener-port.ts'
 import { freePort } from '../helpers/free-port.ts'
 import { endClients, GreetedClient } from '../helpers/greeted-client.ts'
 import { LoadBalancerProcess } from '../helpers/load-balancer-process.ts'
@@ -14,7 +15,8 @@ const GROWTH_LIMIT_MIB = 24
 test('43. Fifty generations live as long as their connections, and cost neither threads nor descriptors', async (t) => {
   const backends = [await NamedBackend.start(t, 'a'), await NamedBackend.start(t, 'b')]
   const port = await freePort()
-  const config = (n: number) => `workers: 2
+  const config = (n: number) => `reload: { watch: false }
+workers: 2
 listeners: { edge: { bind: "127.0.0.1:${port}", upstream: web, timeouts: { idle: ${60 + n}s } } }
 upstreams: { web: { servers: [{ address: "${backends[n % 2]!.address}" }] } }
 `
@@ -56,9 +58,10 @@ upstreams: { web: { servers: [{ address: "${backends[n % 2]!.address}" }] } }
 
 test('43. Workers and sockets that come and go again and again leave nothing behind', async (t) => {
   const backend = await NamedBackend.start(t, 'a')
-  const [port, extra] = [await freePort(), await freePort()]
+  const [port, extra] = [await freePort(), await freeListenerPort()]
   // Every reload changes the workers, every tenth adds or removes a listener as well.
-  const config = (n: number) => `workers: ${n % 2 === 0 ? 1 : 3}
+  const config = (n: number) => `reload: { watch: false }
+workers: ${n % 2 === 0 ? 1 : 3}
 listeners:
   edge: { bind: "127.0.0.1:${port}", upstream: web }
   ${n % 20 < 10 ? '' : `extra: { bind: "127.0.0.1:${extra}", upstream: web }`}

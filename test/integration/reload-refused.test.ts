@@ -24,10 +24,12 @@ test('42. A refused file changes nothing, whatever is wrong with it, and does no
   const { port: occupied } = occupant.address() as { port: number }
 
   const edge = `edge: { bind: "127.0.0.1:${port}", upstream: web }`
-  const good = `listeners: { ${edge} }
+  const good = `reload: { watch: false }
+listeners: { ${edge} }
 upstreams: { web: { servers: [{ address: "${a.address}" }] } }
 `
-  const changed = (listeners: string, backend: NamedBackend, head = '') => `${head}
+  const changed = (listeners: string, backend: NamedBackend, head = '') => `reload: { watch: false }
+${head}
 listeners: { ${listeners} }
 upstreams: { web: { servers: [{ address: "${backend.address}" }] } }
 `
@@ -89,7 +91,8 @@ test('42. A file that was refused for the machine is served once the machine all
   t.after(() => occupant.close())
   await once(occupant, 'listening')
   const { port: occupied } = occupant.address() as { port: number }
-  const config = (bind: string) => `listeners: { edge: { bind: [${bind}], upstream: web } }
+  const config = (bind: string) => `reload: { watch: false }
+listeners: { edge: { bind: [${bind}], upstream: web } }
 upstreams: { web: { servers: [{ address: "${a.address}" }] } }
 `
   const lb = await LoadBalancerProcess.start(t, config(`"127.0.0.1:${port}"`))

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { freeListenerPort } from '../helpers/free-listener-port.ts'
 import { freePort } from '../helpers/free-port.ts'
 import { endClients, openClients } from '../helpers/greeted-client.ts'
 import { LoadBalancerProcess } from '../helpers/load-balancer-process.ts'
@@ -11,8 +12,9 @@ import { waitUntil } from '../helpers/wait-until.ts'
 // A counter that does so is read as a restart of the process by whoever scrapes it.
 test('connections.total keeps the connections of listeners that are gone', async (t) => {
   const a = await NamedBackend.start(t, 'a')
-  const [port, extra] = [await freePort(), await freePort()]
-  const config = (n: number, listeners: string) => `limits: { connections: ${1000 + n} }
+  const [port, extra] = [await freePort(), await freeListenerPort()]
+  const config = (n: number, listeners: string) => `reload: { watch: false }
+limits: { connections: ${1000 + n} }
 listeners: { edge: { bind: "127.0.0.1:${port}", upstream: web }${listeners} }
 upstreams: { web: { servers: [{ address: "${a.address}" }] } }
 `

@@ -196,8 +196,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'want of descriptors does not stop accepting',
     file: 'acceptor.js',
-    find: 'if (OUT_OF_RESOURCES.includes(-fd)) {\n                    this.#pause();',
-    replace: 'if (OUT_OF_RESOURCES.includes(-fd)) {',
+    find: 'if (!this.isPaused && this.#core.shortOfDescriptorsAtMs === this.#core.nowMs)\n            this.#pause();',
+    replace: '',
     seed: 291,
   },
   {
