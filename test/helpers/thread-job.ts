@@ -11,6 +11,7 @@ export type Job =
   | AcquireJob
   | ChooseJob
   | { readonly type: 'add'; readonly page: SharedArrayBuffer; readonly amount: number; readonly times: number }
+  | { readonly type: 'finishCarry'; readonly page: SharedArrayBuffer; readonly ready: SharedArrayBuffer }
   | { readonly type: 'record'; readonly ring: SharedArrayBuffer; readonly records: number }
 
 /** Takes places at a backend with a limit and gives each back; returns the most that it saw, and what it holds. */
@@ -42,6 +43,8 @@ function run(job: Job): unknown {
       return choose(job)
     case 'add':
       return add(new CounterPage(job.page), job.amount, job.times)
+    case 'finishCarry':
+      return finishCarry(new Int32Array(job.page), new Int32Array(job.ready))
     case 'record':
       return record(new RecordRing(job.ring), job.records)
   }
@@ -76,6 +79,15 @@ function choose({ active, held, cursors, schedule, candidates, choices }: Choose
 function add(page: CounterPage, amount: number, times: number): number {
   for (let n = 0; n < times; n++) page.add(0, amount)
   return times
+}
+
+/** Says that it is there, waits until a carry of counter 0 is open, and ends it as a writer does. */
+function finishCarry(words: Int32Array, ready: Int32Array): boolean {
+  Atomics.store(ready, 0, 1)
+  Atomics.wait(words, 0, 0)
+  Atomics.add(words, 3, 1)
+  Atomics.add(words, 0, 1)
+  return true
 }
 
 /** Writes numbered records; returns the numbers that found the ring full. */

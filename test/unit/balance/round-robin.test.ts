@@ -92,7 +92,7 @@ test('RoundRobinBalancer.choose() takes each backend exactly as often as its wei
 
 test('RoundRobinBalancer.choose() is exact over threads that share the cursor', async (t) => {
   const weights = [5, 3, 2, 1]
-  const rounds = 4000
+  const rounds = 100_000
   emptyTable()
   const cursors = new SharedArrayBuffer(4)
   const counts = await runInThreads<number[]>(

@@ -50,7 +50,11 @@ test('Supervisor.prepare() revives a worker that is just ending, once', async (t
   supervisor.commit(two)
   await supervisor.prepare(createSnapshot(3, 2))
   const worker = supervisor.handles[1]!
-  await waitUntil('worker 1 goes on turning', () => Atomics.load(worker.cells, WorkerCell.heartbeat) >= 2)
+  // It has not seen the current snapshot, which does not have it, and waits for the next one.
+  await waitUntil('worker 1 goes on turning', () => {
+    const { cells } = worker
+    return Atomics.load(cells, WorkerCell.generation) === 0 && Atomics.load(cells, WorkerCell.heartbeat) >= 2
+  })
   assert.ok(worker.restarts <= 1, `it was started ${worker.restarts} times`)
   supervisor.commit(createSnapshot(3, 2))
   await supervisor.switched(3)

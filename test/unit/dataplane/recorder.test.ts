@@ -160,5 +160,9 @@ test('Recorder counts a record that finds the ring full, and leaves those that w
   const causes: number[] = []
   core.records.drain((view, offset) => causes.push(decodeAccessRecord(view, offset).cause))
   assert.equal(causes.length, records - 1)
+  assert.equal(
+    core.records.drain(() => {}),
+    0,
+  )
   assert.ok(causes.every((cause, i) => cause === i % 18))
 })

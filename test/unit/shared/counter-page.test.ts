@@ -3,6 +3,7 @@ import test from 'node:test'
 import fc from 'fast-check'
 import { CounterPage } from '#src/shared/counter-page.js'
 import { runInThreads } from '../../helpers/threads.ts'
+import { waitUntil } from '../../helpers/wait-until.ts'
 
 const TWO_32 = 2 ** 32
 
@@ -48,7 +49,7 @@ test('CounterPage.read() sees no value half written while another thread carries
   const { page, memory } = createPage(1)
   // Every second addition carries.
   const amount = 2 ** 31 + 12_345
-  const times = 400_000
+  const times = 1_000_000
   const writer = runInThreads<number>(t, [{ type: 'add', page: memory, amount, times }])
   let reads = 0
   for (let last = 0; last < amount * times; ) {
@@ -63,6 +64,19 @@ test('CounterPage.read() sees no value half written while another thread carries
   }
   assert.deepEqual(await writer, [times])
   assert.ok(reads > 0)
+})
+
+test('CounterPage.read() waits until a carry that is open has ended', async (t) => {
+  const { page, words, memory } = createPage(1)
+  const ready = new SharedArrayBuffer(4)
+  const thread = runInThreads<boolean>(t, [{ type: 'finishCarry', page: memory, ready }])
+  await waitUntil('the thread is there', () => Atomics.load(new Int32Array(ready), 0) === 1)
+  // 2^32 - 1 and 6 more: the low half is written, the high half is not.
+  words[2] = 5
+  Atomics.store(words, 0, 1)
+  Atomics.notify(words, 0)
+  assert.equal(page.read(0), TWO_32 + 5)
+  await thread
 })
 
 test('CounterPage.clear() sets one counter to zero and leaves its neighbours', () => {
