@@ -1,13 +1,4 @@
-import {
-  AF_UNIX,
-  EPOLLERR,
-  EPOLLHUP,
-  EPOLLOUT,
-  IPPROTO_TCP,
-  SHUT_WR,
-  TCP_NODELAY,
-  TCP_QUICKACK,
-} from '../kernel/constants.ts'
+import { AF_UNIX, EPOLLERR, EPOLLHUP, EPOLLOUT, IPPROTO_TCP, SHUT_WR, TCP_QUICKACK } from '../kernel/constants.ts'
 import { Errno } from '../kernel/errno.ts'
 import { CauseCode } from '../model/cause.ts'
 import type { BackendSnapshot, ListenerSnapshot } from '../model/snapshot.ts'
@@ -117,7 +108,7 @@ export class Dialer {
     if (fd < 0) return -fd
     slots.dialedAt[connection] = core.nowMs
     slots.descriptor[side] = fd + 1
-    if (backend.domain !== AF_UNIX) this.#setTcpOptions(connection, fd)
+    if (backend.domain !== AF_UNIX) this.#joinLastAck(connection, fd)
     core.sockaddr.set(backend.sockaddr)
     let result = kernel.connect(fd, core.sockaddrAt, backend.sockaddr.length)
     if (result === -EINTR) result = kernel.connect(fd, core.sockaddrAt, backend.sockaddr.length)
@@ -134,9 +125,8 @@ export class Dialer {
    * Where the client has sent bytes already, the last ACK of the handshake is left to go out with them: one packet less.
    * Without bytes to send it would be late, and so would a greeting of the backend's.
    */
-  #setTcpOptions(connection: number, fd: number): void {
+  #joinLastAck(connection: number, fd: number): void {
     const { kernel, slots } = this.#core
-    kernel.setOption(fd, IPPROTO_TCP, TCP_NODELAY, 1)
     if ((slots.flags[2 * connection]! & Flag.readable) !== 0) kernel.setOption(fd, IPPROTO_TCP, TCP_QUICKACK, 0)
   }
 

@@ -28,6 +28,8 @@ export const Flag = {
   broken: 1 << 5,
   /** Its peer has taken whole reads: reads may be large. */
   large: 1 << 6,
+  /** TCP_NODELAY is set on it: it is from the second write on, for the first one never waits. */
+  undelayed: 1 << 7,
 } as const
 
 /** Most backends tried for one connection. */
