@@ -7,9 +7,12 @@ import type { ReloadResult, ServiceStatus } from '#src/control/service.js'
 import type { Cleanup } from './cleanup.ts'
 import { temporaryDirectory } from './temporary-directory.ts'
 import { waitUntil } from './wait-until.ts'
+import { within } from './within.ts'
 
 const program = fileURLToPath(import.meta.resolve('#src/main.js'))
 const START_TIMEOUT_MS = 20_000
+/** Longer than the drain of any test. */
+const EXIT_TIMEOUT_MS = 30_000
 
 export interface StartOptions {
   /** What the file says beside `version`, `log`, `accessLog`, `admin` and `shutdown`, which the helper adds. */
@@ -98,9 +101,9 @@ export class LoadBalancerProcess {
     return this.#stderr
   }
 
-  /** Resolves with the exit code; null where a signal ended it. */
+  /** Resolves with the exit code, null where a signal ended it; rejects where it goes on for long. */
   get exited(): Promise<number | null> {
-    return this.#exit
+    return within(EXIT_TIMEOUT_MS, 'the load balancer ends', this.#exit)
   }
 
   /** The text of the file for a `config` as {@link StartOptions} has it. */
@@ -163,6 +166,6 @@ export class LoadBalancerProcess {
   /** Sends SIGTERM and returns the exit code. */
   async stop(): Promise<number | null> {
     this.child.kill('SIGTERM')
-    return this.#exit
+    return this.exited
   }
 }

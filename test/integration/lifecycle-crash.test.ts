@@ -36,7 +36,7 @@ upstreams:
   const heldBefore = (await lb.status()).workers.map(({ connections }) => connections)
 
   const lost: GreetedClient[] = []
-  for (const client of clients) void client.ended.then(() => lost.push(client))
+  for (const client of clients) client.socket.once('close', () => lost.push(client))
   fault.arm()
   clients[0]!.socket.write('this one is hit\n')
   const hitAt = performance.now()
