@@ -27,6 +27,18 @@ export class RoundRobinBalancer implements Balancer {
       if (isExcluded(candidate.row)) continue
       if (table.acquire(candidate.row, candidate.maxConnections)) return position
     }
+    return this.#chooseAny(table, isExcluded)
+  }
+
+  /**
+   * Looks at each backend once. Other workers move the cursor meanwhile, so a whole round of steps may have met the same
+   * full or excluded backend again and again, and missed one that has room.
+   */
+  #chooseAny(table: BackendTable, isExcluded: (row: number) => boolean): number {
+    for (let position = 0; position < this.#candidates.length; position++) {
+      const candidate = this.#candidates[position]!
+      if (!isExcluded(candidate.row) && table.acquire(candidate.row, candidate.maxConnections)) return position
+    }
     return -1
   }
 
@@ -55,6 +67,12 @@ export function buildSchedule(weights: readonly number[]): Uint32Array {
   })
   turns.sort((a, b) => a.at - b.at || a.position - b.position)
   return Uint32Array.from(turns, (turn) => turn.position)
+}
+
+/** How many turns {@link buildSchedule} gives. */
+export function scheduleLength(weights: readonly number[]): number {
+  const divisor = weights.reduce(greatestCommonDivisor, 0)
+  return divisor === 0 ? 0 : weights.reduce((sum, weight) => sum + weight, 0) / divisor
 }
 
 function greatestCommonDivisor(a: number, b: number): number {

@@ -1,6 +1,6 @@
 import { isIPv4, isIPv6 } from 'node:net'
 import type { SocketAddress } from '../model/address.ts'
-import { quote } from './quote.ts'
+import { printable, quote } from './quote.ts'
 import type { AddressRole } from './schema.ts'
 
 /** Why a value is refused, and what would do. */
@@ -70,11 +70,12 @@ function parseUnix(text: string): ParsedAddress {
 function withoutPort(text: string): Refusal {
   const split = /^(.*):(\d{1,5})$/.exec(text)
   if (split !== null && isIPv6(split[1] ?? '')) {
-    return refuse(`${quote(text)} has no brackets`, `write [${split[1]}]:${split[2]}`)
+    return refuse(`${quote(text)} has no brackets`, `write [${printable(split[1] ?? '')}]:${split[2]}`)
   }
-  if (isIPv6(text)) return refuse(`${quote(text)} has no port`, `write [${text}]:9100`)
+  if (isIPv6(text)) return refuse(`${quote(text)} has no port`, `write [${printable(text)}]:9100`)
   if (/^[a-z]+:\/\//i.test(text)) return refuse(`${quote(text)} is a URL`, forms)
-  if (text.startsWith('/')) return refuse(`${quote(text)} is not an address`, `write unix:${text.slice(0, 100)}`)
+  if (text.startsWith('/'))
+    return refuse(`${quote(text)} is not an address`, `write unix:${printable(text.slice(0, 100))}`)
   if (text !== '' && !/[[\]:]/.test(text)) return refuse(`${quote(text)} has no port`, forms)
   return refuse(`${quote(text)} is not an address`, forms)
 }

@@ -1,9 +1,14 @@
 import { isAlias, isMap, isScalar, isSeq, type Node, type Pair, type Scalar, type YAMLMap } from 'yaml'
 import type { Fault, Path } from './fault.ts'
 import { interpolate } from './interpolate.ts'
-import type { ParsedText } from './parse.ts'
-import { quote } from './quote.ts'
+import { printable, quote } from './quote.ts'
 import type { SourceEntry, SourceNode, SourceScalar } from './source.ts'
+
+export interface ParsedText {
+  /** Undefined where the text is no YAML at all. */
+  readonly root: SourceNode | undefined
+  readonly faults: readonly Fault[]
+}
 
 /** Deepest nesting; the schema needs six. */
 const maxDepth = 32
@@ -86,7 +91,12 @@ class SourceBuilder {
 
   #unknownAlias(node: Node, name: string, path: Path): SourceNode {
     const message = `the alias ${quote(`*${name}`)} names no anchor that is complete before it`
-    return this.#broken(startOf(node), path, message, `write &${name.slice(0, 64)} before the value that it stands for`)
+    return this.#broken(
+      startOf(node),
+      path,
+      message,
+      `write &${printable(name.slice(0, 64))} before the value that it stands for`,
+    )
   }
 
   #broken(offset: number, path: Path, message: string, hint: string): SourceNode {

@@ -4,7 +4,7 @@ import type { Fault } from './fault.ts'
 import type { Machine } from './machine.ts'
 import { nearest } from './nearest.ts'
 import { adminSocket, bindsOf, entriesOf, isMap, member, type PlacedAddress, serversOf } from './placed-address.ts'
-import { quote } from './quote.ts'
+import { printable, quote } from './quote.ts'
 
 const maxServers = 65_536
 /** sun_path of unix(7), without its final NUL. */
@@ -42,7 +42,7 @@ function checkReferences(listeners: readonly [string, unknown][], upstreams: unk
     const upstream = member(listener, 'upstream')
     if (typeof upstream !== 'string' || upstream === '' || known.has(upstream)) continue
     const likely = faults.length < maxSuggestions ? nearest(upstream, known) : undefined
-    const hint = likely === undefined ? 'add it to "upstreams"' : `did you mean ${likely}?`
+    const hint = likely === undefined ? 'add it to "upstreams"' : `did you mean ${printable(likely)}?`
     faults.push({
       path: ['listeners', name, 'upstream'],
       on: 'value',

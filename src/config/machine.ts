@@ -12,8 +12,16 @@ export interface Machine {
 
 /** The machine that this process runs on. */
 export function thisMachine(): Machine {
-  const addresses = Object.values(networkInterfaces()).flatMap((rows) => (rows ?? []).map((row) => row.address))
-  return { cpus: usableCpus(availableParallelism(), readText), addresses }
+  return { cpus: usableCpus(availableParallelism(), readText), addresses: ownAddresses() }
+}
+
+/** None where the process may not ask, as in a service whose RestrictAddressFamilies leaves AF_NETLINK out. */
+function ownAddresses(): string[] {
+  try {
+    return Object.values(networkInterfaces()).flatMap((rows) => (rows ?? []).map((row) => row.address))
+  } catch {
+    return []
+  }
 }
 
 /**

@@ -1,14 +1,7 @@
 import { type Document, parseDocument, type YAMLError } from 'yaml'
-import { buildSource } from './build-source.ts'
+import { buildSource, type ParsedText } from './build-source.ts'
 import type { Fault } from './fault.ts'
 import { printable } from './quote.ts'
-import type { SourceNode } from './source.ts'
-
-export interface ParsedText {
-  /** Undefined where the text is no YAML at all. */
-  readonly root: SourceNode | undefined
-  readonly faults: readonly Fault[]
-}
 
 /** Reads YAML 1.2 (core schema) and replaces variables. Throws nothing, whatever the text holds. */
 export function parseText(text: string, env: Readonly<NodeJS.ProcessEnv>): ParsedText {

@@ -48,9 +48,13 @@ export class AccessLogging {
     }
   }
 
-  /** Brings what workers have recorded to the log now. */
+  /**
+   * Brings what workers have recorded to the log now. Without a log the records are dropped: connections that were
+   * accepted while there was one still write them, and a later log would name them after the next owners of their rows.
+   */
   drain(): void {
-    this.#writer?.drain()
+    if (this.#writer !== undefined) this.#writer.drain()
+    else this.#drainRings(() => {}, Number.POSITIVE_INFINITY)
   }
 
   async reopen(): Promise<void> {

@@ -2,7 +2,14 @@ import { lstatSync, unlinkSync } from 'node:fs'
 import { connect } from 'node:net'
 import { Errno, errnoName } from '../kernel/errno.ts'
 import { Libc } from '../kernel/libc.ts'
-import { admitNewClients, allowSharedBind, bindSocket, listenOn, refuseNewClients } from '../kernel/listening-socket.ts'
+import {
+  admitNewClients,
+  allowSharedBind,
+  bindSocket,
+  forbidSharedBind,
+  listenOn,
+  refuseNewClients,
+} from '../kernel/listening-socket.ts'
 import { setKeepAlive } from '../kernel/socket-option.ts'
 import { formatAddress, type SocketAddress } from '../model/address.ts'
 import { McsError } from '../model/errors.ts'
@@ -31,11 +38,13 @@ const STALE_PROBE_MS = 1000
 /** The listening sockets of the process, opened and closed by main alone. */
 export class ListeningSockets {
   readonly #byAddress = new Map<string, OpenSocket>()
+  /** Unix sockets whose file is gone: they only wait to be let go, and their address is free to be bound anew. */
+  readonly #unlinked = new Set<OpenSocket>()
   #lastId = 0
 
   /** The sockets that are open, retiring ones included. */
   list(): OpenSocket[] {
-    return [...this.#byAddress.values()]
+    return [...this.#byAddress.values(), ...this.#unlinked]
   }
 
   /**
@@ -46,6 +55,7 @@ export class ListeningSockets {
     const opened: OpenSocket[] = []
     const undo = () => {
       for (const socket of opened) this.close(socket)
+      this.endSharing()
     }
     const sockets = new Map<string, OpenSocket>()
     const wanted = new Set(wishes.map((wish) => formatAddress(wish.address)))
@@ -78,16 +88,27 @@ export class ListeningSockets {
   retire(socket: OpenSocket): void {
     if (socket.isRetiring) return
     socket.isRetiring = true
-    if (socket.address.family !== 'unix') refuseNewClients(socket.fd)
-    else unlinkQuietly(socket.address.path)
+    if (socket.address.family !== 'unix') {
+      refuseNewClients(socket.fd)
+      return
+    }
+    unlinkQuietly(socket.address.path)
+    this.#byAddress.delete(formatAddress(socket.address))
+    this.#unlinked.add(socket)
   }
 
   /** Closes a socket that every worker has let go. */
   close(socket: OpenSocket): void {
     const key = formatAddress(socket.address)
     if (this.#byAddress.get(key) === socket) this.#byAddress.delete(key)
+    this.#unlinked.delete(socket)
     if (socket.address.family === 'unix' && !socket.isRetiring) unlinkQuietly(socket.address.path)
     kernel.close(socket.fd)
+  }
+
+  /** Ends what a handover from one address to an overlapping one has allowed: no other program may share the ports. */
+  endSharing(): void {
+    for (const socket of this.list()) if (socket.address.family !== 'unix') forbidSharedBind(socket.fd)
   }
 
   async #bind(wish: SocketWish, wanted: ReadonlySet<string>): Promise<OpenSocket> {

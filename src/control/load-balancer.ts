@@ -129,6 +129,7 @@ export class LoadBalancer {
     await new Promise((resolve) => setTimeout(resolve, HANDSHAKE_LINGER_MS))
     await this.supervisor.release(sockets.map((socket) => socket.id)).catch(() => {})
     for (const socket of sockets) this.sockets.close(socket)
+    this.sockets.endSharing()
   }
 
   #forgetListener(row: number): void {

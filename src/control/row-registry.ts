@@ -5,6 +5,8 @@ interface Entry {
   readonly name: string
   /** Generation since which no snapshot names it; 0 while one does. */
   unusedSince: number
+  /** Whether a snapshot that names it was ever served. */
+  hasServed: boolean
 }
 
 /**
@@ -43,7 +45,7 @@ export class RowRegistry {
       )
     }
     this.#names[row] = name
-    this.#byKey.set(key, { row, name, unusedSince: 0 })
+    this.#byKey.set(key, { row, name, unusedSince: 0, hasServed: false })
     return row
   }
 
@@ -57,10 +59,16 @@ export class RowRegistry {
     return this.#names[row] ?? 'unknown'
   }
 
-  /** Marks every key that `used` does not have as unused since `generation`. */
+  /**
+   * Marks every key that `used`, what is served now, does not have as unused since `generation`. Rows that were given to
+   * a configuration which was refused are free at once: no connection can know them, and if they waited for the next
+   * generation, a file that asks for too many would leave no room for the one that mends it.
+   */
   retain(used: ReadonlySet<string>, generation: number): void {
     for (const [key, entry] of this.#byKey) {
-      if (!used.has(key) && entry.unusedSince === 0) entry.unusedSince = generation
+      if (used.has(key)) entry.hasServed = true
+      else if (!entry.hasServed) this.#release(key, entry)
+      else if (entry.unusedSince === 0) entry.unusedSince = generation
     }
   }
 
@@ -68,9 +76,13 @@ export class RowRegistry {
   collect(oldestGeneration: number, isBusy: (row: number) => boolean): void {
     for (const [key, entry] of this.#byKey) {
       if (entry.unusedSince === 0 || entry.unusedSince > oldestGeneration || isBusy(entry.row)) continue
-      this.#byKey.delete(key)
-      this.#onReuse(entry.row)
-      this.#free.push(entry.row)
+      this.#release(key, entry)
     }
+  }
+
+  #release(key: string, entry: Entry): void {
+    this.#byKey.delete(key)
+    this.#onReuse(entry.row)
+    this.#free.push(entry.row)
   }
 }

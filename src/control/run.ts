@@ -13,7 +13,7 @@ import { startWatchdog } from './watchdog.ts'
 
 const EXIT_RUNTIME_FAILURE = 1
 const EXIT_BAD_CONFIG = 78
-/** Descriptors for everything that is no connection: listeners, logs, libraries, the admin API. */
+/** Descriptors for everything that is no connection: listeners, logs, libraries, the admin API. At most a quarter. */
 const RESERVED_DESCRIPTORS = 256
 const DESCRIPTORS_PER_CONNECTION = 2
 
@@ -23,7 +23,7 @@ export async function runService({ configFile }: { configFile: string }): Promis
   const log = createLogger({ level: 'info', format: 'text' })
   exit.register({ flush: () => log.flush() })
   installLastResort(exit, log)
-  const signals = new Signals()
+  const signals = new Signals(() => exit.exitAtOnce(EXIT_RUNTIME_FAILURE))
   const notifier = Notifier.fromEnvironment(log)
   const descriptorLimit = raiseDescriptorLimit()
   const followers = new Followers(log)
@@ -56,7 +56,6 @@ export async function runService({ configFile }: { configFile: string }): Promis
       reload: () => void service.reload('signal'),
       reopenLogs: () => void service.reopenLogs().catch((error: unknown) => log.error('Cannot reopen logs', { error })),
       shutdown: (signal) => void shutdown(service, followers, exit, log, signal),
-      exitAtOnce: () => exit.exitAtOnce(EXIT_RUNTIME_FAILURE),
     },
     log,
   )
@@ -155,7 +154,8 @@ function installLastResort(exit: OrderlyExit, log: ProgramLogger): void {
 
 /** Connections that the descriptor limit allows. */
 function connectionCapacity(descriptorLimit: number): number {
-  return Math.max(1, Math.floor((descriptorLimit - RESERVED_DESCRIPTORS) / DESCRIPTORS_PER_CONNECTION))
+  const reserved = Math.min(RESERVED_DESCRIPTORS, Math.floor(descriptorLimit / 4))
+  return Math.max(1, Math.floor((descriptorLimit - reserved) / DESCRIPTORS_PER_CONNECTION))
 }
 
 function logCapacity(log: ProgramLogger, service: ServingService, descriptorLimit: number): void {

@@ -124,6 +124,10 @@ export class ServingService implements Service {
     return this.balancer.current?.snapshot.generation ?? 0
   }
 
+  get #isDraining(): boolean {
+    return this.#state === 'draining'
+  }
+
   #open(): number {
     return this.balancer.supervisor.handles.reduce((sum, handle) => sum + handle.open, 0)
   }
@@ -137,7 +141,8 @@ export class ServingService implements Service {
   async #reloadOnce(trigger: ReloadTrigger): Promise<ReloadResult> {
     const { notifier } = this.#options
     const startedAt = performance.now()
-    if (trigger !== 'start') notifier.reloading()
+    // Once it stops it is never ready again, and systemd must not hear that it reloads.
+    if (trigger !== 'start' && !this.#isDraining) notifier.reloading()
     const result = await this.#serveFile(startedAt).catch((error: unknown) => this.#refused(error))
     this.#lastReload = {
       trigger,
@@ -147,7 +152,7 @@ export class ServingService implements Service {
     }
     this.#logResult(trigger, result)
     // After a refused reload it is as ready as before; after a refused start there is nothing to be ready.
-    if (this.config !== undefined) {
+    if (this.config !== undefined && !this.#isDraining) {
       notifier.ready()
       notifier.status(this.#statusLine(result))
     }
@@ -155,8 +160,9 @@ export class ServingService implements Service {
   }
 
   async #serveFile(startedAt: number): Promise<ReloadResult> {
-    if (this.#state === 'draining') throw stopping()
+    if (this.#isDraining) throw stopping()
     const config = await this.#options.load(this.#options.configFile)
+    if (this.#isDraining) throw stopping()
     const { current } = this.balancer
     if (current !== null && sameConfig(config, current.config)) {
       return { outcome: 'unchanged', generation: current.snapshot.generation }
@@ -198,7 +204,7 @@ export class ServingService implements Service {
         log.info('Serving', { generation: result.generation, trigger, durationMs: result.durationMs })
         return
       case 'unchanged':
-        log.info(`Already serving generation ${result.generation}`, { generation: result.generation, trigger })
+        log[trigger === 'file' ? 'debug' : 'info'](`Already serving generation ${result.generation}`, { trigger })
         return
       case 'refused':
         for (const fault of result.errors) log.error(faultText(fault), { code: fault.code })

@@ -6,8 +6,6 @@ export interface SignalActions {
   reopenLogs(): void
   /** SIGTERM or SIGINT, the first time. */
   shutdown(signal: NodeJS.Signals): void
-  /** SIGTERM or SIGINT again. */
-  exitAtOnce(): void
 }
 
 /**
@@ -20,7 +18,11 @@ export class Signals {
   #reopenAsked = false
   #stopAsked: NodeJS.Signals | null = null
 
-  constructor() {
+  readonly #exitAtOnce: () => void
+
+  /** `exitAtOnce` is what a second SIGTERM or SIGINT leads to. */
+  constructor(exitAtOnce: () => void) {
+    this.#exitAtOnce = exitAtOnce
     process.on('SIGHUP', () => this.#onReload())
     process.on('SIGUSR2', () => this.#onReopen())
     process.on('SIGTERM', () => this.#onStop('SIGTERM'))
@@ -47,7 +49,7 @@ export class Signals {
   }
 
   #onStop(signal: NodeJS.Signals): void {
-    if (this.#stopAsked !== null) this.#actions?.exitAtOnce()
+    if (this.#stopAsked !== null) this.#exitAtOnce()
     else this.#actions?.shutdown(signal)
     this.#stopAsked = signal
   }

@@ -1,4 +1,4 @@
-import { buildSchedule } from '../balance/round-robin.ts'
+import { buildSchedule, scheduleLength } from '../balance/round-robin.ts'
 import { domainOf, encodeSockaddr } from '../kernel/sockaddr.ts'
 import { formatAddress } from '../model/address.ts'
 import type { Config, ListenerConfig, UpstreamConfig } from '../model/config.ts'
@@ -79,9 +79,9 @@ function buildListener(
 
 function buildUpstream(upstream: UpstreamConfig, rows: Rows, used: UsedKeys): UpstreamSnapshot {
   const weights = upstream.servers.map((server) => server.weight)
-  const turns = weights.reduce((sum, weight) => sum + weight, 0)
+  const turns = scheduleLength(weights)
   if (turns > MAX_SCHEDULE) {
-    const message = `Cannot balance upstream "${upstream.name}": its weights add up to ${turns}; keep the sum below ${MAX_SCHEDULE}`
+    const message = `Cannot balance upstream "${upstream.name}": its weights, divided by what they share, add up to ${turns}; keep the sum at or below ${MAX_SCHEDULE}`
     throw new McsError('MCS_LIMIT_EXCEEDED', message, { source: 'config' })
   }
   used.upstreams.add(upstream.name)

@@ -181,7 +181,11 @@ export class Supervisor {
   #restart(handle: WorkerHandle): void {
     handle.restarts++
     this.#start(handle)
-    if (this.#current !== null) handle.order({ type: 'prepare', snapshot: this.#current })
+    // One that is wanted by the pending snapshot alone must not see the current one: it would find itself removed, end,
+    // and be started again, over and over until the commit.
+    if (this.#current !== null && handle.id < this.#current.workers) {
+      handle.order({ type: 'prepare', snapshot: this.#current })
+    }
     if (this.#pending !== null) handle.order({ type: 'prepare', snapshot: this.#pending })
   }
 

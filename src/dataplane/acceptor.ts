@@ -15,6 +15,9 @@ const OUT_OF_RESOURCES: readonly number[] = [EMFILE, ENFILE, ENOBUFS, ENOMEM]
 /** Errno values that will not go away by trying again: the socket is not what it should be. */
 const USELESS: readonly number[] = [EBADF, EINVAL, ENOTSOCK, EOPNOTSUPP]
 
+/** How long after a want of descriptors clients are accepted with care. */
+const SHORT_FOR_MS = 1000
+
 /** Tells a listener's events from those of connections, whose low word is a side and never negative. */
 export const LISTENER_BASE = -2
 
@@ -102,8 +105,9 @@ export class Acceptor {
     })
   }
 
-  /** Looks whether there is room again, where accepting was stopped. */
+  /** At the end of a turn: stops accepting where descriptors are wanting, and goes on once there is room again. */
   resume(): void {
+    if (!this.isPaused && this.#core.shortOfDescriptorsAtMs === this.#core.nowMs) this.#pause()
     if (!this.isPaused || this.#core.nowMs - this.#pausedAtMs < this.#core.tuning.resumeMs) return
     if (!this.#hasRoom()) {
       this.#pausedAtMs = this.#core.nowMs
@@ -111,7 +115,8 @@ export class Acceptor {
     }
     this.#pausedAtMs = Number.NaN
     this.#doors.forEach((door, index) => {
-      if (door !== undefined) this.#watch(door, index)
+      // To watch one may fail, and then accepting has stopped again.
+      if (door !== undefined && !this.isPaused) this.#watch(door, index)
     })
   }
 
@@ -153,6 +158,14 @@ export class Acceptor {
     this.#watch(door, index)
   }
 
+  /**
+   * Whether descriptors were wanting a moment ago. Then each client's backend is dialled at once, before the next client
+   * is accepted: two clients must not take the two descriptors that one of them needs.
+   */
+  #isShort(): boolean {
+    return this.#core.nowMs - this.#core.shortOfDescriptorsAtMs < SHORT_FOR_MS
+  }
+
   /** Level-triggered, the listeners would wake this worker all the time while it can accept nobody. */
   #pause(): void {
     this.#pausedAtMs = this.#core.nowMs
@@ -168,15 +181,16 @@ export class Acceptor {
   #acceptSome(door: Door, count: number): boolean {
     const core = this.#core
     for (let n = 0; n < count; n++) {
-      if (!this.#hasRoom()) {
+      if (core.slots.next() < 0 || !core.reserve(core.current!.snapshot.connectionLimit)) {
         this.#pause()
         return false
       }
       const fd = core.kernel.accept(door.fd, core.sockaddrAt)
       if (fd < 0) {
+        core.unreserve()
         if (fd === -EAGAIN || USELESS.includes(-fd)) return false
         if (OUT_OF_RESOURCES.includes(-fd)) {
-          this.#pause()
+          core.shortOfDescriptorsAtMs = core.nowMs
           return false
         }
         continue
@@ -207,13 +221,15 @@ export class Acceptor {
     slots.firstEnd[connection] = 0
     slots.keptAlive[connection] = 0
     slots.errno[connection] = 0
+    slots.dialedAt[connection] = core.nowMs
     core.enter(serving)
     core.counters.addListener(listener.row, ListenerCounter.accepted, 1)
     core.counters.changeListenerActive(listener.row, 1)
     this.#noteClientAddress(connection)
     const watched = core.watch(2 * connection)
     if (watched < 0) this.#closer.end(connection, CauseCode.internalError, -watched, true)
-    else this.#dialer.dial(connection)
+    else if (this.#isShort()) this.#dialer.dial(connection)
+    else this.#dialer.expect(connection)
   }
 
   /** Keeps the client's family and port, and its address: 4 bytes of IPv4, or the 16 of IPv6. */

@@ -12,8 +12,8 @@ export class Closer {
   }
 
   /**
-   * Ends the connection and frees its slot. With `reset` both peers see a reset; otherwise they see the end of the
-   * stream (or a reset all the same, if they still send).
+   * Ends the connection and frees its slot. With `reset` both peers see a reset, and so does one for which bytes still
+   * wait: cut short, its stream must not look as if it had ended. Otherwise they see the end of the stream.
    */
   end(connection: number, cause: number, errno: number, reset: boolean): void {
     const core = this.#core
@@ -21,10 +21,12 @@ export class Closer {
     // The log is the process's, not the connection's: where it goes, and whether there is one, is as of now.
     if (core.current!.snapshot.accessLog) this.#recorder.record(connection, cause, errno)
     core.timers.cancel(connection)
-    core.closeSide(2 * connection + 1, reset)
-    core.closeSide(2 * connection, reset)
-    this.dropPending(2 * connection)
-    this.dropPending(2 * connection + 1)
+    const client = 2 * connection
+    const backend = client + 1
+    core.closeSide(backend, reset || slots.pendingBytes[client]! > 0)
+    core.closeSide(client, reset || slots.pendingBytes[backend]! > 0)
+    this.dropPending(client)
+    this.dropPending(backend)
     this.releaseBackend(connection)
     core.counters.changeListenerActive(slots.listenerRow[connection]!, -1)
     core.leave(slots.serving[connection]!)

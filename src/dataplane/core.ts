@@ -29,7 +29,7 @@ import type { Tuning } from './tuning.ts'
 const STREAM_MASK = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET
 
 /** Events that say more than that bytes have come. */
-const BEYOND_BYTES = EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI
+const BEYOND_BYTES = EPOLLRDHUP | EPOLLHUP | EPOLLERR
 
 /** What the parts of one reactor share: the kernel, the memory, the time of this turn. */
 export class Core {
@@ -59,6 +59,8 @@ export class Core {
   /** The snapshot under which connections are accepted, and its index in `servings`; null before the first. */
   current: ServingSnapshot | null = null
   currentIndex = -1
+  /** When a descriptor was last wanting, monotonic ms. */
+  shortOfDescriptorsAtMs = Number.NEGATIVE_INFINITY
   /** Sides that have more to do, though no edge will say so. */
   readonly #queue: number[] = []
   #scratch: Uint8Array
@@ -111,11 +113,14 @@ export class Core {
 
   /**
    * Remembers what an event says there is to read. Anything but plain bytes asks for a read to the end: a FIN may come
-   * in the same edge as bytes, and then a short read is not the end, and no second edge comes.
+   * in the same edge as bytes, and then a short read is not the end, and no second edge comes. Urgent data by itself is
+   * nothing to read: a peek does not make epoll forget it, and to peek again at each such event would never end.
    */
   noteReadiness(side: number, mask: number): void {
     if ((mask & BEYOND_BYTES) !== 0) this.slots.flags[side]! |= Flag.readable | Flag.toTheEnd
-    else if ((mask & EPOLLIN) !== 0) this.slots.flags[side]! |= Flag.readable
+    else if ((mask & EPOLLIN) !== 0) {
+      this.slots.flags[side]! |= (mask & EPOLLPRI) === 0 ? Flag.readable : Flag.readable | Flag.toTheEnd
+    }
   }
 
   /** Closes a side's socket, if it has one. The slot is cleared before, so that the number has one owner at any time. */
@@ -128,18 +133,34 @@ export class Core {
     this.kernel.close(fd)
   }
 
-  /** Counts a connection that was accepted under a snapshot. */
-  enter(serving: ServingSnapshot): void {
-    Atomics.add(this.control, ControlCell.open, 1)
+  /**
+   * Takes one of the process's places for a connection that is about to be accepted. False when `limit` are taken. A
+   * place that was only looked for before accept4 could be taken by several workers.
+   */
+  reserve(limit: number): boolean {
+    const open = Atomics.add(this.control, ControlCell.open, 1)
+    // Beside the shared count the worker keeps its own, by which main gives back what it held when it throws.
     this.cells[WorkerCell.open]! += 1
+    if (open < limit) return true
+    this.unreserve()
+    return false
+  }
+
+  /** Gives back a place for which nobody was accepted. */
+  unreserve(): void {
+    this.cells[WorkerCell.open]! -= 1
+    Atomics.sub(this.control, ControlCell.open, 1)
+  }
+
+  /** Counts a connection that was accepted under a snapshot, in the place that was reserved for it. */
+  enter(serving: ServingSnapshot): void {
     this.cells[WorkerCell.accepted]! += 1
     serving.connections++
   }
 
   /** Takes a connection out of the counts; the last one of an earlier snapshot takes that with it. */
   leave(servingIndex: number): void {
-    Atomics.sub(this.control, ControlCell.open, 1)
-    this.cells[WorkerCell.open]! -= 1
+    this.unreserve()
     this.servings.at(servingIndex).connections--
     this.forgetIfUnused(servingIndex)
   }

@@ -42,7 +42,8 @@ export class Deadlines {
     const serving = servings.at(slots.serving[connection]!)
     const upstream = serving.upstreams[serving.listeners[slots.listener[connection]!]!.upstream]!
     const deadlineMs = slots.dialedAt[connection]! + upstream.connectTimeoutMs
-    if (nowMs >= deadlineMs) this.#dialer.onTimeout(connection)
+    if (this.#core.fd(2 * connection + 1) < 0) this.#dialer.dial(connection)
+    else if (nowMs >= deadlineMs) this.#dialer.onTimeout(connection)
     else timers.arm(connection, deadlineMs)
   }
 
@@ -50,27 +51,32 @@ export class Deadlines {
     const { slots, servings, nowMs, timers } = this.#core
     const listener = servings.at(slots.serving[connection]!).listeners[slots.listener[connection]!]!
     const endsAtMs = slots.acceptedAt[connection]! + listener.maxDurationMs
-    const quietSinceMs = slots.activeAt[connection]!
-    const halfClosed = this.#isHalfClosed(connection)
-    const idleMs = halfClosed ? Math.min(listener.halfClosedTimeoutMs, listener.idleTimeoutMs) : listener.idleTimeoutMs
+    const idleAtMs = slots.activeAt[connection]! + listener.idleTimeoutMs
+    const halfClosedAtMs = this.#halfClosedSince(connection) + listener.halfClosedTimeoutMs
     if (nowMs >= endsAtMs) this.#closer.end(connection, CauseCode.maxDuration, 0, false)
-    else if (nowMs >= quietSinceMs + idleMs) this.#closer.end(connection, this.#idleCause(connection), 0, false)
+    else if (nowMs >= idleAtMs)
+      this.#closer.end(connection, this.#stalledOr(connection, CauseCode.idleTimeout), 0, false)
+    else if (nowMs >= halfClosedAtMs)
+      this.#closer.end(connection, this.#stalledOr(connection, CauseCode.halfClosedTimeout), 0, false)
     else {
       this.#keepAlive(connection, listener)
-      timers.arm(connection, Math.min(endsAtMs, quietSinceMs + idleMs))
+      timers.arm(connection, Math.min(endsAtMs, idleAtMs, halfClosedAtMs))
     }
   }
 
-  #isHalfClosed(connection: number): boolean {
-    const { flags } = this.#core.slots
-    return ((flags[2 * connection]! | flags[2 * connection + 1]!) & Flag.finished) !== 0
+  /** Since when nothing has moved after one direction had ended; Infinity while none has. */
+  #halfClosedSince(connection: number): number {
+    const { flags, activeAt, halfClosedAt } = this.#core.slots
+    const isHalfClosed = ((flags[2 * connection]! | flags[2 * connection + 1]!) & Flag.finished) !== 0
+    return isHalfClosed ? Math.max(activeAt[connection]!, halfClosedAt[connection]!) : Number.POSITIVE_INFINITY
   }
 
-  #idleCause(connection: number): number {
+  /** Where bytes wait for a peer, that peer is the cause. */
+  #stalledOr(connection: number, cause: number): number {
     const { slots } = this.#core
     if ((slots.flags[2 * connection]! & Flag.blocked) !== 0) return CauseCode.backendStalled
     if ((slots.flags[2 * connection + 1]! & Flag.blocked) !== 0) return CauseCode.clientStalled
-    return this.#isHalfClosed(connection) ? CauseCode.halfClosedTimeout : CauseCode.idleTimeout
+    return cause
   }
 
   /** Keep-alive on the backend's socket is set here, not when it connects: most connections end before it matters. */

@@ -1,4 +1,4 @@
-import { AF_UNIX, EPOLLERR, EPOLLHUP, EPOLLOUT, IPPROTO_TCP, SHUT_WR, TCP_NODELAY } from '../kernel/constants.ts'
+import { AF_UNIX, EPOLLERR, EPOLLHUP, EPOLLOUT, IPPROTO_TCP, SHUT_WR, TCP_QUICKACK } from '../kernel/constants.ts'
 import { Errno } from '../kernel/errno.ts'
 import { CauseCode } from '../model/cause.ts'
 import type { BackendSnapshot, ListenerSnapshot } from '../model/snapshot.ts'
@@ -7,9 +7,12 @@ import { BackendCounter } from '../shared/worker-counters.ts'
 import type { Closer } from './closer.ts'
 import type { Core } from './core.ts'
 import type { Relay } from './relay.ts'
-import { MAX_ATTEMPTS, Phase } from './slots.ts'
+import { Flag, MAX_ATTEMPTS, Phase } from './slots.ts'
 
 const { EALREADY, EINPROGRESS, EINTR, EISCONN, EMFILE, ENFILE, ENOBUFS, ENOMEM, EADDRNOTAVAIL, ETIMEDOUT } = Errno
+
+/** Errno values of socket(2) that say that this process or machine has none left for now. */
+const OUT_OF_DESCRIPTORS: readonly number[] = [EMFILE, ENFILE, ENOBUFS, ENOMEM]
 
 const UNAVAILABLE = 'HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n'
 
@@ -31,6 +34,27 @@ export class Dialer {
     this.#unavailableAt = core.kernel.addressOf(this.#unavailable)
   }
 
+  /**
+   * Has the connection dialled at the client's first event, which comes at once: its socket takes bytes from the
+   * start. By then it is known whether the client has sent some. The timer is there should none come all the same.
+   */
+  expect(connection: number): void {
+    const core = this.#core
+    core.timers.arm(connection, core.nowMs + this.#connectTimeoutMs(connection))
+  }
+
+  /** An event on the client's socket before a backend is connected. */
+  onClientEvent(connection: number, mask: number): void {
+    const core = this.#core
+    if ((mask & EPOLLERR) !== 0) {
+      const errno = core.kernel.socketError(core.fd(2 * connection))
+      this.#closer.end(connection, CauseCode.clientAborted, errno, true)
+      return
+    }
+    core.noteReadiness(2 * connection, mask)
+    if (core.fd(2 * connection + 1) < 0) this.dial(connection)
+  }
+
   /** Connects the first backend that can be reached; gives up by the listener's policy. */
   dial(connection: number): void {
     const { slots, servings, table } = this.#core
@@ -44,6 +68,7 @@ export class Dialer {
       const backend = upstream.backends[position]!
       errno = this.#attempt(connection, backend)
       if (errno === 0) return
+      if (OUT_OF_DESCRIPTORS.includes(errno) && this.#waitForDescriptor(connection)) return
       this.#noteFailure(connection, errno)
     }
     this.#giveUp(connection)
@@ -78,12 +103,12 @@ export class Dialer {
     slots.backendRow[connection] = backend.row
     slots.triedRows[connection * MAX_ATTEMPTS + tried] = backend.row
     slots.attempts[connection] = tried + 1
-    slots.dialedAt[connection] = core.nowMs
     const side = 2 * connection + 1
     const fd = kernel.socket(backend.domain)
     if (fd < 0) return -fd
+    slots.dialedAt[connection] = core.nowMs
     slots.descriptor[side] = fd + 1
-    if (backend.domain !== AF_UNIX) kernel.setOption(fd, IPPROTO_TCP, TCP_NODELAY, 1)
+    if (backend.domain !== AF_UNIX) this.#joinLastAck(connection, fd)
     core.sockaddr.set(backend.sockaddr)
     let result = kernel.connect(fd, core.sockaddrAt, backend.sockaddr.length)
     if (result === -EINTR) result = kernel.connect(fd, core.sockaddrAt, backend.sockaddr.length)
@@ -94,6 +119,29 @@ export class Dialer {
     core.timers.armNoLaterThan(connection, core.nowMs + this.#connectTimeoutMs(connection))
     if (connected) this.#join(connection)
     return 0
+  }
+
+  /**
+   * Where the client has sent bytes already, the last ACK of the handshake is left to go out with them: one packet less.
+   * Without bytes to send it would be late, and so would a greeting of the backend's.
+   */
+  #joinLastAck(connection: number, fd: number): void {
+    const { kernel, slots } = this.#core
+    if ((slots.flags[2 * connection]! & Flag.readable) !== 0) kernel.setOption(fd, IPPROTO_TCP, TCP_QUICKACK, 0)
+  }
+
+  /**
+   * No descriptor is left for the backend's socket: no backend is at fault, so the attempt does not count. It is made
+   * again as accepting is, after a moment, until connect.timeout is over. Returns false when it is.
+   */
+  #waitForDescriptor(connection: number): boolean {
+    const core = this.#core
+    core.shortOfDescriptorsAtMs = core.nowMs
+    if (core.nowMs >= core.slots.dialedAt[connection]! + this.#connectTimeoutMs(connection)) return false
+    core.slots.attempts[connection]!--
+    this.#closer.releaseBackend(connection)
+    core.timers.arm(connection, core.nowMs + core.tuning.resumeMs)
+    return true
   }
 
   #retry(connection: number, errno: number): void {
@@ -121,7 +169,9 @@ export class Dialer {
     slots.phase[connection] = Phase.relaying
     slots.connectedAt[connection] = core.nowMs
     slots.activeAt[connection] = core.nowMs
-    core.timers.armNoLaterThan(connection, core.nowMs + this.#listenerOf(connection).idleTimeoutMs)
+    const { idleTimeoutMs, maxDurationMs } = this.#listenerOf(connection)
+    const endsAtMs = slots.acceptedAt[connection]! + maxDurationMs
+    core.timers.armNoLaterThan(connection, Math.min(core.nowMs + idleTimeoutMs, endsAtMs))
     core.counters.addBackend(slots.backendRow[connection]!, BackendCounter.connections, 1)
     const tag = slots.tag[2 * connection]!
     this.#relay.pump(2 * connection)
@@ -173,8 +223,9 @@ export class Dialer {
   #causeOf(connection: number, errno: number): number {
     if (this.#core.slots.attempts[connection] === 0) return CauseCode.noBackend
     if (errno === ETIMEDOUT) return CauseCode.connectTimeout
-    const outOf = [EMFILE, ENFILE, ENOBUFS, ENOMEM, EADDRNOTAVAIL]
-    return outOf.includes(errno) ? CauseCode.noDescriptors : CauseCode.connectFailed
+    return OUT_OF_DESCRIPTORS.includes(errno) || errno === EADDRNOTAVAIL
+      ? CauseCode.noDescriptors
+      : CauseCode.connectFailed
   }
 
   #wasTried(row: number): boolean {

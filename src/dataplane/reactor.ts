@@ -112,8 +112,7 @@ export class Reactor {
         return
       case Phase.dialing:
         if ((side & 1) === 1) this.#dialer.onEvent(connection, mask)
-        else if ((mask & EPOLLERR) !== 0) this.#onClientGone(connection)
-        else this.#core.noteReadiness(side, mask)
+        else this.#dialer.onClientEvent(connection, mask)
         return
       case Phase.lingering:
         // To ask again brings an event for the room to write as well; to read at that would ask again for ever.
@@ -132,12 +131,6 @@ export class Reactor {
     }
     if ((mask & EPOLLERR) !== 0) this.#relay.noteGone(side)
     else if ((slots.flags[side]! & Flag.readable) !== 0) this.#relay.pump(side)
-  }
-
-  #onClientGone(connection: number): void {
-    const { kernel } = this.#core
-    const errno = kernel.socketError(this.#core.fd(2 * connection))
-    this.#closer.end(connection, CauseCode.clientAborted, errno, true)
   }
 
   /** Goes on with the sides whose turn was over, one turn each. */
@@ -206,7 +199,10 @@ export class Reactor {
   #endAll(): void {
     const { slots } = this.#core
     for (let connection = 0; connection < slots.capacity; connection++) {
-      if (slots.phase[connection] !== Phase.free) this.#closer.end(connection, CauseCode.shutdown, 0, false)
+      const phase = slots.phase[connection]
+      if (phase === Phase.lingering)
+        this.#closer.end(connection, slots.cause[connection]!, slots.errno[connection]!, false)
+      else if (phase !== Phase.free) this.#closer.end(connection, CauseCode.shutdown, 0, false)
     }
   }
 

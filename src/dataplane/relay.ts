@@ -1,4 +1,4 @@
-import { MSG_PEEK, SHUT_WR } from '../kernel/constants.ts'
+import { IPPROTO_TCP, MSG_PEEK, SHUT_WR, TCP_NODELAY } from '../kernel/constants.ts'
 import { Errno } from '../kernel/errno.ts'
 import { CauseCode } from '../model/cause.ts'
 import { BackendCounter, ListenerCounter } from '../shared/worker-counters.ts'
@@ -101,6 +101,7 @@ export class Relay {
   #send(from: number, at: number, length: number): number {
     const core = this.#core
     const to = from ^ 1
+    if ((to & 1) === 1 && core.slots.delivered[from]! > 0) this.#sendWithoutDelay(to)
     let result = core.kernel.send(core.fd(to), at, length)
     while (result === -EINTR) result = core.kernel.send(core.fd(to), at, length)
     if (result >= 0) {
@@ -110,6 +111,18 @@ export class Relay {
     if (result === -EAGAIN) return 0
     this.#writeFailed(from, -result)
     return ENDED
+  }
+
+  /**
+   * Sets TCP_NODELAY on a backend's socket, once. Nagle's algorithm holds a small write back only while an earlier one
+   * is not acknowledged, so the first needs no call, and many connections write once. The client's socket has it from
+   * the listening one.
+   */
+  #sendWithoutDelay(to: number): void {
+    const { slots, kernel } = this.#core
+    if ((slots.flags[to]! & Flag.undelayed) !== 0) return
+    slots.flags[to]! |= Flag.undelayed
+    kernel.setOption(this.#core.fd(to), IPPROTO_TCP, TCP_NODELAY, 1)
   }
 
   #countDelivered(from: number, bytes: number): void {
@@ -248,6 +261,7 @@ export class Relay {
       return
     }
     slots.flags[to]! |= Flag.finished
+    slots.halfClosedAt[connection] = core.nowMs
     core.kernel.shutdown(core.fd(to), SHUT_WR)
     const serving = core.servings.at(slots.serving[connection]!)
     const listener = serving.listeners[slots.listener[connection]!]!

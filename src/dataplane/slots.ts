@@ -28,6 +28,8 @@ export const Flag = {
   broken: 1 << 5,
   /** Its peer has taken whole reads: reads may be large. */
   large: 1 << 6,
+  /** TCP_NODELAY is set on it: it is from the second write on, for the first one never waits. */
+  undelayed: 1 << 7,
 } as const
 
 /** Most backends tried for one connection. */
@@ -78,6 +80,8 @@ export class Slots {
   connectedAt = new Float64Array(0)
   /** Monotonic, ms; when a byte last moved. */
   activeAt = new Float64Array(0)
+  /** Monotonic, ms; when an end was last passed on. Means something only where a side has Flag.finished. */
+  halfClosedAt = new Float64Array(0)
   /** The client's sockaddr: family and port in the first word, then the address; 5 words a connection. */
   clientAddress = new Int32Array(0)
   /** Side that ended its stream first: 0 none, 1 client, 2 backend. */
@@ -164,6 +168,7 @@ export class Slots {
     this.dialedAt = enlarge(this.dialedAt, new Float64Array(capacity))
     this.connectedAt = enlarge(this.connectedAt, new Float64Array(capacity))
     this.activeAt = enlarge(this.activeAt, new Float64Array(capacity))
+    this.halfClosedAt = enlarge(this.halfClosedAt, new Float64Array(capacity))
     this.clientAddress = enlarge(this.clientAddress, new Int32Array(capacity * 5))
     this.firstEnd = enlarge(this.firstEnd, new Uint8Array(capacity))
     this.keptAlive = enlarge(this.keptAlive, new Uint8Array(capacity))

@@ -12,8 +12,9 @@ import {
   SOL_SOCKET,
   TCP_NODELAY,
 } from './constants.ts'
+import { SOCKADDR_BYTES } from './kernel.ts'
 import { Libc } from './libc.ts'
-import { addressOf, checked, declare, permanent } from './library.ts'
+import { checked, declare, permanent } from './library.ts'
 import { domainOf, encodeSockaddr } from './sockaddr.ts'
 import { setKeepAlive } from './socket-option.ts'
 
@@ -24,6 +25,8 @@ const c = {
 }
 
 const kernel = new Libc()
+/** Where bind(2) reads the address: its number must not outlive the memory, which an optimizer may let go early. */
+const room = permanent(SOCKADDR_BYTES)
 
 /**
  * Opens a socket and binds it, without listening yet. Accepted sockets inherit TCP_NODELAY and the keep-alive times
@@ -43,7 +46,8 @@ export function bindSocket(address: SocketAddress, options: { keepAliveMs: numbe
     setKeepAlive(kernel, fd, options.keepAliveMs)
   }
   const sockaddr = encodeSockaddr(address)
-  const result = checked(c.bind(fd, addressOf(sockaddr), sockaddr.length))
+  room.memory.set(sockaddr)
+  const result = checked(c.bind(fd, room.at, sockaddr.length))
   if (result >= 0) return fd
   kernel.close(fd)
   return result
@@ -57,6 +61,11 @@ export function listenOn(fd: number, backlog: number): number {
 /** Lets another socket bind an address that overlaps this one's: both need it (socket(7), SO_REUSEPORT). */
 export function allowSharedBind(fd: number): number {
   return kernel.setOption(fd, SOL_SOCKET, SO_REUSEPORT, 1)
+}
+
+/** Undoes {@link allowSharedBind}: nobody can bind beside this socket any more. */
+export function forbidSharedBind(fd: number): number {
+  return kernel.setOption(fd, SOL_SOCKET, SO_REUSEPORT, 0)
 }
 
 /**

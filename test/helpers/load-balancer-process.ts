@@ -5,19 +5,21 @@ import { fileURLToPath } from 'node:url'
 import { adminRequest } from '#src/admin/client.js'
 import type { ReloadResult, ServiceStatus } from '#src/control/service.js'
 import type { Cleanup } from './cleanup.ts'
+import { harshPrefix, patience } from './harsh.ts'
 import { temporaryDirectory } from './temporary-directory.ts'
 import { waitUntil } from './wait-until.ts'
 import { within } from './within.ts'
 
 const program = fileURLToPath(import.meta.resolve('#src/main.js'))
-const START_TIMEOUT_MS = 20_000
+const START_TIMEOUT_MS = 20_000 * patience
+const LOG_TIMEOUT_MS = 5000 * patience
 /** Longer than the drain of any test. */
-const EXIT_TIMEOUT_MS = 30_000
+const EXIT_TIMEOUT_MS = 30_000 * patience
 
 export interface StartOptions {
   /** What the file says beside `version`, `log`, `accessLog`, `admin` and `shutdown`, which the helper adds. */
   readonly config: string
-  /** Put before the program: `['strace', '-f', …]`. */
+  /** Put before the program, in place of what {@link harshPrefix} asks for: `['strace', '-f', …]`. */
   readonly prefix?: readonly string[]
   /** Given to node before the program: `['--import', …]`. */
   readonly nodeOptions?: readonly string[]
@@ -48,7 +50,7 @@ export class LoadBalancerProcess {
     options.prepare?.(this.directory)
     this.writeConfig(options.config)
     const [command, ...args] = [
-      ...(options.prefix ?? []),
+      ...(options.prefix ?? harshPrefix()),
       process.execPath,
       ...(options.nodeOptions ?? []),
       program,
@@ -159,7 +161,7 @@ export class LoadBalancerProcess {
         return []
       }
     }
-    await waitUntil(`${count} lines in the access log`, () => lines().length >= count)
+    await waitUntil(`${count} lines in the access log`, () => lines().length >= count, LOG_TIMEOUT_MS)
     return lines().map((line) => JSON.parse(line) as Record<string, unknown>)
   }
 

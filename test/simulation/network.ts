@@ -42,6 +42,8 @@ export class Network implements Surroundings {
   readonly #inspectReply: InspectReply
   #check: () => string = () => ''
   accepted = 0
+  /** Connections are over almost at once. */
+  brief = false
 
   constructor(kernel: SimKernel, inspectReply: InspectReply) {
     this.kernel = kernel
@@ -59,7 +61,7 @@ export class Network implements Surroundings {
   /** Has a client connect at `atMs`. */
   addClient(listener: SimListener, atMs: number): void {
     const index = this.clients.length
-    const behaviour = drawBehaviour(this.kernel.random, true)
+    const behaviour = drawBehaviour(this.kernel.random, true, this.brief)
     const peer = new Peer(`client ${index}`, index + 1, CLIENT_PORT + index, behaviour, this.#world)
     const arrival = new ClientArrival(this, peer, listener)
     this.clients.push(arrival)
@@ -77,7 +79,7 @@ export class Network implements Surroundings {
       `backend ${index}`,
       FIRST_BACKEND_STREAM + (index % 192),
       port,
-      drawBehaviour(random, false),
+      drawBehaviour(random, false, this.brief),
       this.#world,
     )
     this.backends.push(peer)

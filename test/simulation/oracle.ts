@@ -40,6 +40,8 @@ const CUT: ReadonlySet<number> = new Set([...TIMED, CauseCode.maxDuration, Cause
 export class Oracle {
   readonly #network: Network
   readonly #limits: Limits
+  /** Main may have ended every connection. */
+  mayAbort = false
   readonly #records = new Map<number, AccessRecord>()
 
   constructor(network: Network, limits: Limits) {
@@ -74,7 +76,7 @@ export class Oracle {
 
   #idleTooLong(socket: SimSocket, partner: SimSocket): string {
     const quietMs = this.#network.kernel.nowMs() - Math.max(socket.movedAtMs, partner.movedAtMs, partner.openedAtMs)
-    if (quietMs <= this.#limits.idleMs + 4 * this.#limits.tickMs + SLACK_MS) return ''
+    if (quietMs <= this.#limits.idleMs + 4 * this.#limits.tickMs + 50) return ''
     return `timeout: nothing has moved on ${socket.label} for ${quietMs.toFixed(0)} ms, and it is still open`
   }
 
@@ -110,8 +112,10 @@ export class Oracle {
   #joined(peer: Peer, socket: SimSocket, record: AccessRecord): SimSocket | null {
     const { partner } = socket
     if (partner === null || (partner.remote as Peer | null)?.started !== true) return null
-    const failed = BEFORE_BACKEND.has(record.cause) && partner.sent + partner.consumed === 0
-    return failed && !this.#mustBeClean(peer, socket, partner) ? null : partner
+    if (partner.sent + partner.consumed > 0) return partner
+    const isShutdown = record.cause === CauseCode.shutdown
+    const failed = BEFORE_BACKEND.has(record.cause) && !this.#mustBeClean(peer, socket, partner)
+    return isShutdown || failed ? null : partner
   }
 
   #checkRecord(peer: Peer, socket: SimSocket, partner: SimSocket | null, record: AccessRecord): string {
@@ -148,6 +152,7 @@ export class Oracle {
     const fault = cut ? '' : inventedEnd(socket, partner) || inventedEnd(partner, socket)
     if (fault !== '') return fault
     if (!this.#mustBeClean(peer, socket, partner)) return ''
+    if (this.mayAbort && record.cause === CauseCode.shutdown) return ''
     const name = causes[record.cause]?.name ?? `cause ${record.cause}`
     if (!CLEAN.has(record.cause)) return `end: ${peer.label} did nothing wrong and ended by ${name}`
     return incomplete(socket, partner) || incomplete(partner, socket)

@@ -27,20 +27,24 @@ export interface Behaviour {
    */
   readonly ending: Ending
   readonly resetAt: number
+  /** Sends urgent data, which the proxy need not pass on, now and then. */
+  readonly urgent: boolean
 }
 
-export function drawBehaviour(random: Random, isClient: boolean): Behaviour {
-  const total = drawTotal(random)
+/** With `brief`, connections are over almost at once, so that slots and descriptors are used again in the same turn. */
+export function drawBehaviour(random: Random, isClient: boolean, brief: boolean): Behaviour {
+  const total = brief ? random.below(4) : drawTotal(random)
   return {
     total,
     chunk: random.pick([1, 3, 16, 40, 100]),
-    gapMs: random.pick([0.01, 0.05, 0.05, 0.5, 0.5, 4, 60]),
+    gapMs: random.pick(brief ? [0.01, 0.05, 0.3] : [0.01, 0.05, 0.05, 0.5, 0.5, 4, 60]),
     reading: random.chance(24) ? 'never' : random.chance(200) ? 'slow' : 'eager',
     readPauseMs: random.chance(120) ? random.between(1, 300) : 0,
     waits: !isClient && random.chance(500),
     endWithData: random.chance(512),
     ending: drawEnding(random),
     resetAt: random.below(total + 1),
+    urgent: random.chance(40),
   }
 }
 
@@ -172,6 +176,10 @@ export class Peer implements Client, Timed {
     const count = this.#random.between(1, most)
     this.#onStep?.(this, `writes ${count}`)
     socket.write(count)
+    if (behaviour.urgent && this.#random.chance(300)) {
+      this.#onStep?.(this, 'sends urgent data')
+      socket.urge()
+    }
   }
 
   #end(socket: SimSocket): void {

@@ -75,7 +75,15 @@ export function startReactor(
   snapshot: Snapshot,
 ): Rig {
   const wakeup = kernel.openEvent()
-  const main = new MainThread(memory.shared, wakeup, snapshot)
+  const { acceptError, falseAgain, concurrency, descriptorLimit } = kernel.hostility
+  const mayMiss = acceptError + falseAgain + concurrency > 0 || descriptorLimit < Number.POSITIVE_INFINITY
+  const closeListener = (fd: number): void => {
+    const lost = kernel.closeListener(fd)
+    const { used, maximum } = reactor.core.slots
+    if (lost > 0 && !mayMiss && !main.retired && used < Math.min(maximum, snapshot.connectionLimit))
+      kernel.fail(`reload: ${lost} clients waited on a listener when it was closed`)
+  }
+  const main = new MainThread(memory.shared, wakeup, snapshot, closeListener)
   const reactor = new Class({
     kernel,
     tuning,

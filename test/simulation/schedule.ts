@@ -47,6 +47,7 @@ class Schedule {
   readonly #oracle: Oracle
   readonly #rig: Rig
   #recordFault = ''
+  #stopped = false
   readonly #onRecord = (view: DataView, offset: number): void => {
     this.#recordFault ||= this.#oracle.addRecord(view, offset)
   }
@@ -75,17 +76,32 @@ class Schedule {
   #plan(random: Random): void {
     const { timeline } = this.#kernel
     const start = this.#kernel.nowMs()
-    const clients = random.between(1, 6)
-    const spreadMs = random.pick([1, 1, 5, 50, 400])
+    this.#network.brief = random.chance(200)
+    const clients = this.#network.brief ? random.between(6, 20) : random.between(1, 6)
+    const spreadMs = random.pick([1, 1, 1, 5, 5, 50, 400])
     for (let i = 0; i < clients; i++) {
       const atMs = start + (spreadMs * random.below(1024)) / 1024
       this.#network.addClient(random.pick(this.#listeners), atMs)
     }
     for (let at = random.below(4); at > 0; at--) timeline.add(start + random.below(40), this.#rig.main, MainEvent.wake)
-    if (!random.chance(200)) return
-    const reloadMs = start + random.below(20)
-    timeline.add(reloadMs, this.#rig.main, MainEvent.prepare)
-    timeline.add(reloadMs + random.below(10), this.#rig.main, MainEvent.commit)
+    this.#planReloads(random, start)
+  }
+
+  #planReloads(random: Random, start: number): void {
+    const { timeline } = this.#kernel
+    const { main } = this.#rig
+    for (let left = random.chance(200) ? random.between(1, 3) : 0; left > 0; left--) {
+      const atMs = start + random.below(40)
+      timeline.add(atMs, main, MainEvent.prepare)
+      timeline.add(atMs + random.below(10), main, random.chance(800) ? MainEvent.commit : MainEvent.discard)
+    }
+    const laterMs = start + random.below(random.pick([10, 100, 1000]))
+    if (random.chance(80)) timeline.add(laterMs, main, MainEvent.removeListener)
+    if (random.chance(40)) {
+      this.#oracle.mayAbort = true
+      timeline.add(laterMs, main, MainEvent.abort)
+    }
+    if (random.chance(40)) timeline.add(laterMs, main, MainEvent.retire)
   }
 
   run(): string {
@@ -93,14 +109,17 @@ class Schedule {
     for (;;) {
       const fault = this.#turn()
       if (fault !== '') return fault
-      if (this.#isOver) return this.#finish()
+      if (this.#stopped || this.#isOver) return this.#finish()
       if (kernel.turns > MAX_TURNS || kernel.nowMs() > MAX_DURATION_MS) return this.#describeHang()
     }
   }
 
   #turn(): string {
     try {
-      if (!this.#rig.reactor.turn()) return 'the reactor stopped'
+      if (!this.#rig.reactor.turn()) {
+        this.#stopped = true
+        if (!this.#rig.main.retired) return 'the reactor stopped'
+      }
     } catch (error) {
       return this.#kernel.failure || `the reactor threw: ${error instanceof Error ? error.stack : String(error)}`
     }
@@ -114,6 +133,7 @@ class Schedule {
   }
 
   #finish(): string {
+    this.#kernel.runOut()
     const { slots, pool, timers, servings } = this.#rig.reactor.core
     if (slots.used !== 0) return `leak: ${slots.used} slots are in use, with no connection left`
     if (pool.used !== 0) return `leak: ${pool.used} chunks are in use, with no connection left`

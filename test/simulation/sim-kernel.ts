@@ -14,8 +14,19 @@ import { Errno, errnoName } from '#src/kernel/errno.js'
 import { type EpollEvents, type Kernel, SOCKADDR_BYTES } from '#src/kernel/kernel.js'
 import type { Hostility } from './adversary.ts'
 import { DescriptorTable } from './descriptor-table.ts'
+import {
+  acceptErrors,
+  acceptLater,
+  closeErrors,
+  optionErrors,
+  receiveErrors,
+  sendErrors,
+  socketErrors,
+  watchErrors,
+} from './injected-errors.ts'
 import { SimMemory } from './memory.ts'
 import type { Random } from './random.ts'
+import { describe, maskNames } from './readable.ts'
 import { SimEpoll } from './sim-epoll.ts'
 import type { SimFile } from './sim-file.ts'
 import { SimEvent, SimListener } from './sim-listener.ts'
@@ -43,34 +54,6 @@ export interface Client extends Remote {
   readonly port: number
 }
 
-const acceptErrors = [
-  Errno.EINTR,
-  Errno.EMFILE,
-  Errno.ENFILE,
-  Errno.ENOBUFS,
-  Errno.ENOMEM,
-  Errno.ECONNABORTED,
-  Errno.EPROTO,
-  Errno.EPERM,
-  Errno.ENETDOWN,
-  Errno.ENOPROTOOPT,
-  Errno.EHOSTUNREACH,
-  Errno.EOPNOTSUPP,
-  Errno.ENETUNREACH,
-  Errno.ETIMEDOUT,
-]
-/** These leave the connection in the backlog; the others take it out. */
-const acceptLater: ReadonlySet<number> = new Set([Errno.EINTR, Errno.EMFILE, Errno.ENFILE, Errno.ENOBUFS, Errno.ENOMEM])
-/** 4095 is one that no man page names. */
-const receiveErrors = [Errno.ENOMEM, Errno.EIO, Errno.ENOBUFS, 4095]
-const sendErrors = [Errno.ENOBUFS, Errno.ENOMEM, Errno.EPERM, Errno.EIO, 4095]
-const closeErrors = [Errno.EINTR, Errno.EIO, Errno.ENOSPC]
-const socketErrors = [Errno.EMFILE, Errno.ENFILE, Errno.ENOBUFS, Errno.ENOMEM, Errno.EACCES]
-const optionErrors = [Errno.EINVAL, Errno.ENOPROTOOPT, Errno.ENOBUFS]
-const watchErrors = [Errno.ENOSPC, Errno.ENOMEM]
-
-/** The reactor is taken to spin when it came back this often without anything having happened. */
-const MAX_IDLE_TURNS = 100
 const EXCLUSIVE_MASK = EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLET | EPOLLEXCLUSIVE
 
 /** Linux, as far as a reactor sees it: in memory, in virtual time, seeded, and as hostile as it is told to be. */
@@ -89,6 +72,8 @@ export class SimKernel implements Kernel, Host {
   /** Events that epoll_wait reported. */
   events = 0
   turns = 0
+  /** The reactor is taken to spin when it came back this often without anything having happened. */
+  maxIdleTurns = 100
   /** Bounds of the buffers of new sockets. Bytes. */
   minimumRoom = 1
   maximumRoom = 96
@@ -132,6 +117,28 @@ export class SimKernel implements Kernel, Host {
     const listener = new SimListener(label, port, backlog)
     this.descriptors.open(listener)
     return listener
+  }
+
+  /** Closes a listening socket; who still waits on it is reset. Returns how many those are. */
+  closeListener(fd: number): number {
+    const listener = this.descriptors.at(fd)
+    if (!(listener instanceof SimListener) || listener.watcher !== null) {
+      this.fail(
+        `descriptor misuse: ${fd} was released, and is ${listener?.label}, watched: ${listener?.watcher !== null}`,
+      )
+      return 0
+    }
+    this.descriptors.close(listener)
+    for (const socket of listener.waiting) {
+      socket.closed = true
+      socket.remote?.onReset()
+    }
+    return listener.waiting.splice(0).length
+  }
+
+  /** The proxy is gone; lets the peers end. */
+  runOut(): void {
+    while (this.timeline.size > 0) this.#fireNext()
   }
 
   openEvent(): SimEvent {
@@ -234,6 +241,7 @@ export class SimKernel implements Kernel, Host {
     const memory = this.memory.locate(at, length)
     const { offset } = this.memory
     if (memory === null || length <= 0) return this.fail(`memory: recv of ${length} bytes out of bounds`)
+    if (socket.phase === 'connecting') return this.fail(`${socket.label}: recv before it is connected`)
     const hindrance = this.#hindrance(socket, receiveErrors)
     if (hindrance !== 0) return this.#done(socket, `recv(${length})`, hindrance)
     const before = socket.endRead
@@ -251,6 +259,7 @@ export class SimKernel implements Kernel, Host {
     const memory = this.memory.locate(at, length)
     const { offset } = this.memory
     if (memory === null || length <= 0) return this.fail(`memory: send of ${length} bytes out of bounds`)
+    if (socket.phase === 'connecting') return this.fail(`${socket.label}: send before it is connected`)
     const hindrance = this.#hindrance(socket, sendErrors)
     if (hindrance !== 0) return this.#done(socket, `send(${length})`, hindrance)
     const count = socket.roomToSend(length)
@@ -347,8 +356,8 @@ export class SimKernel implements Kernel, Host {
     if (exclusive && (operation !== EPOLL_CTL_ADD || (mask & ~EXCLUSIVE_MASK) !== 0))
       return this.fail('epoll_ctl: EPOLLEXCLUSIVE allows ADD only, and neither RDHUP nor PRI')
     const name = operation === EPOLL_CTL_ADD ? 'EPOLL_CTL_ADD' : 'EPOLL_CTL_MOD'
-    if (file instanceof SimSocket && this.random.chance(this.hostility.epollError)) {
-      file.faulted = true
+    if (!(file instanceof SimEvent) && this.random.chance(this.hostility.epollError)) {
+      if (file instanceof SimSocket) file.faulted = true
       return this.#done(file, name, -this.random.pick(watchErrors))
     }
     if (operation === EPOLL_CTL_ADD) {
@@ -365,7 +374,8 @@ export class SimKernel implements Kernel, Host {
     this.turns++
     const epoll = this.descriptors.at(epollFd)
     if (!(epoll instanceof SimEpoll)) return this.fail(`descriptor misuse: epoll_wait on ${epollFd}`)
-    if (++this.#idleTurns > MAX_IDLE_TURNS) return this.fail(`busy loop: ${MAX_IDLE_TURNS} turns and nothing happened`)
+    if (++this.#idleTurns > this.maxIdleTurns)
+      return this.fail(`busy loop: ${this.maxIdleTurns} turns and nothing happened`)
     if (this.random.chance(this.hostility.interrupt)) return -Errno.EINTR
     this.#passTime()
     const count = this.#await(epoll, events, timeoutMs)
@@ -468,21 +478,6 @@ export class SimKernel implements Kernel, Host {
       this.trace(`    ${maskNames(events.words[at] as number)} for ${low}`)
     }
   }
-}
-
-function describe(file: SimFile | null): string {
-  return file === null ? '?' : `${file.label} (${file.fd}, ${file.low})`
-}
-
-function maskNames(mask: number): string {
-  const names: string[] = []
-  if (mask & EPOLLIN) names.push('IN')
-  if (mask & EPOLLOUT) names.push('OUT')
-  if (mask & 0x2) names.push('PRI')
-  if (mask & 0x2000) names.push('RDHUP')
-  if (mask & EPOLLHUP) names.push('HUP')
-  if (mask & EPOLLERR) names.push('ERR')
-  return names.join('|')
 }
 
 /** The sockaddr_in of a client: 127.0.0.1 and its port. */

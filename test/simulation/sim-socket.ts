@@ -1,4 +1,4 @@
-import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLRDHUP } from '#src/kernel/constants.js'
+import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLPRI, EPOLLRDHUP } from '#src/kernel/constants.js'
 import { Errno } from '#src/kernel/errno.js'
 import type { Hostility } from './adversary.ts'
 import type { Random } from './random.ts'
@@ -86,6 +86,8 @@ export class SimSocket extends SimFile implements Timed {
   lastReadCount = 0
   /** The socket that the proxy joins this one to. */
   partner: SimSocket | null = null
+  /** Where in the stream urgent data lies, out of band: a read stops there. -1: nowhere ahead. */
+  urgentAt = -1
   /** Up to here MSG_PEEK has shown the bytes: they are here and cannot be late. */
   #shown = 0
   /** Bytes are on their way, and an event for their arrival. */
@@ -124,6 +126,7 @@ export class SimSocket extends SimFile implements Timed {
     if (this.phase === 'dead' || (this.sendShut && this.receiveShut)) mask |= EPOLLHUP
     if (this.receiveShut) mask |= EPOLLIN | EPOLLRDHUP
     if (this.readable > 0) mask |= EPOLLIN
+    if (this.urgentAt >= 0 && this.urgentAt <= this.arrived) mask |= EPOLLPRI
     if (this.sendShut || this.writable) mask |= EPOLLOUT
     else this.noSpace = true
     return mask
@@ -142,6 +145,8 @@ export class SimSocket extends SimFile implements Timed {
 
   /** recv(2): how many bytes are taken from {@link consumed} on, or a negated errno. */
   receive(length: number, peek: boolean): number {
+    // A read that begins at the urgent byte skips it, and only that makes epoll forget it; a peek does not.
+    if (this.urgentAt === this.consumed && !peek) this.urgentAt = -1
     if (this.readable > 0) return this.#takeReadable(length, peek)
     if (this.endArrived) {
       this.endRead = true
@@ -155,6 +160,7 @@ export class SimSocket extends SimFile implements Timed {
 
   #takeReadable(length: number, peek: boolean): number {
     let count = Math.min(length, this.readable)
+    if (this.urgentAt > this.consumed) count = Math.min(count, this.urgentAt - this.consumed)
     const { random, hostility } = this.#host
     if (count > 1 && this.#mayBeLate && random.chance(hostility.shortRead)) {
       // The rest is taken back and comes later, with an edge of its own. After the FIN nothing can be late.
@@ -271,6 +277,13 @@ export class SimSocket extends SimFile implements Timed {
     if (this.#held) return
     this.arrived = this.written
     this.wake(EPOLLIN)
+  }
+
+  /** The remote sends urgent data at this point of its stream. */
+  urge(): void {
+    if (this.closed || this.phase !== 'open' || this.endWritten || this.urgentAt >= 0) return
+    this.urgentAt = this.written
+    this.wake(EPOLLIN | EPOLLPRI)
   }
 
   /** The remote's FIN. */

@@ -165,6 +165,7 @@ test('parseConfig() refuses what YAML leaves open', () => {
   assert.match(appended('workers: !!binary aGk=')[0] ?? '', /^10:10 .*this tag is not known/)
   assert.match(appended('workers: *cpus')[0] ?? '', /^10:10 .*"\*cpus"|Unresolved alias/)
   assert.match(appended('log: &log { level: *log }')[0] ?? '', /names no anchor that is complete before it/)
+  assert.match(appended('workers: *a\u009b')[0] ?? '', /write &a\\u009b before/)
   assert.match(appended('\tlog: {}')[0] ?? '', /a tab is used for indentation/)
   assert.match(appended('? [a]\n: 1')[0] ?? '', /a key is not a plain word/)
   assert.match(appended('<<: { log: {} }')[0] ?? '', /the key "<<" is not known/)
@@ -181,7 +182,10 @@ test('parseConfig() refuses what grows or nests without end', () => {
   const chain = Array.from({ length: 5000 }, (_, i) => `a${i + 1}: &a${i + 1} [*a${i}]`)
   assert.match(faultsOf(`a0: &a0 [x]\n${chain.join('\n')}`)[0] ?? '', /more than 400000 values or 32 levels/)
   assert.match(faultsOf(`a: ${'['.repeat(40)}${']'.repeat(40)}`).join(), /values are nested too deeply/)
-  assert.match(faultsOf('['.repeat(100_000))[0] ?? '', /values are nested too deeply/)
+  assert.deepEqual(
+    faultsOf('['.repeat(100_000)).map((fault) => fault.slice(fault.indexOf('|'))),
+    ['| values are nested too deeply | a bracket may be missing'],
+  )
 })
 
 test('parseConfig() finds all faults at once, in the order of the file', () => {
@@ -198,4 +202,18 @@ test('parseConfig() lists 100 faults and counts the others', () => {
   assert.equal(issues.length, 101)
   assert.equal(issues[0]?.message, 'the key "key0" is not known')
   assert.equal(issues.at(-1)?.message, '4900 more faults are not listed')
+})
+
+test('parseConfig() puts nothing into a message that a terminal acts on', () => {
+  const faults = [
+    ...appended('workers: *cpu\u009b'),
+    ...faultsOf(changed('127.0.0.1:64400', '["/run/\\e[2J", "fe80::1%\\x9b", "::1%\\x9b:80"]')),
+    ...faultsOf(changed('  chat:', '  "cha\u009b":')),
+    ...appended('accessLog: { to: "std\\e" }'),
+    ...appended('"lo\\e": 1'),
+    ...faultsOf(changed('127.0.0.1:64400', `"\${A}"`), { A: '\u001b[2J' }),
+  ]
+  assert.ok(faults.length >= 8)
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
+  for (const fault of faults) assert.doesNotMatch(fault, /[\u0000-\u001f\u007f-\u009f]/)
 })

@@ -28,6 +28,7 @@ test('suggestDuration() and suggestSize() give what was meant', () => {
     '5': '5s',
     '5 s': '5s',
     '5 sec': '5s',
+    '60 sec': '60s',
     '5S': '5s',
     '1.5s': '1500ms',
     '0.5h': '30m',

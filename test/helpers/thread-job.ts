@@ -1,0 +1,117 @@
+import { isMainThread, parentPort, workerData } from 'node:worker_threads'
+import type { Candidate } from '#src/balance/balancer.js'
+import { RoundRobinBalancer } from '#src/balance/round-robin.js'
+import { AccessField } from '#src/shared/access-record.js'
+import { BackendTable } from '#src/shared/backend-table.js'
+import { CounterPage } from '#src/shared/counter-page.js'
+import { RecordRing } from '#src/shared/record-ring.js'
+
+/** What a thread of {@link file://./threads.ts} may be asked to do. All memory is shared. */
+export type Job =
+  | AcquireJob
+  | ChooseJob
+  | { readonly type: 'add'; readonly page: SharedArrayBuffer; readonly amount: number; readonly times: number }
+  | { readonly type: 'finishCarry'; readonly page: SharedArrayBuffer; readonly ready: SharedArrayBuffer }
+  | { readonly type: 'record'; readonly ring: SharedArrayBuffer; readonly records: number }
+
+/** Takes places at a backend with a limit and gives each back; returns the most that it saw, and what it holds. */
+interface AcquireJob {
+  readonly type: 'acquire'
+  readonly active: SharedArrayBuffer
+  readonly held: SharedArrayBuffer
+  readonly row: number
+  readonly limit: number
+  readonly rounds: number
+}
+
+/** Chooses backends and keeps them; returns how often each position was chosen. */
+interface ChooseJob {
+  readonly type: 'choose'
+  readonly active: SharedArrayBuffer
+  readonly held: SharedArrayBuffer
+  readonly cursors: SharedArrayBuffer
+  readonly schedule: Uint32Array
+  readonly candidates: readonly Candidate[]
+  readonly choices: number
+}
+
+function run(job: Job): unknown {
+  switch (job.type) {
+    case 'acquire':
+      return acquire(job)
+    case 'choose':
+      return choose(job)
+    case 'add':
+      return add(new CounterPage(job.page), job.amount, job.times)
+    case 'finishCarry':
+      return finishCarry(new Int32Array(job.page), new Int32Array(job.ready))
+    case 'record':
+      return record(new RecordRing(job.ring), job.records)
+  }
+}
+
+function acquire({ active, held, row, limit, rounds }: AcquireJob): { most: number; taken: number } {
+  const table = new BackendTable(active, held)
+  let most = 0
+  let taken = 0
+  for (let round = 0; round < rounds; round++) {
+    let places = 0
+    while (places < limit && table.acquire(row, limit)) places++
+    most = Math.max(most, table.active(row))
+    taken += places
+    // The last round's places are kept, so that what is left can be compared with what each thread holds.
+    for (; places > 0 && round < rounds - 1; places--) table.release(row)
+  }
+  return { most, taken }
+}
+
+function choose({ active, held, cursors, schedule, candidates, choices }: ChooseJob): number[] {
+  const table = new BackendTable(active, held)
+  const balancer = new RoundRobinBalancer(schedule, candidates, new Int32Array(cursors), 0)
+  const counts = new Array<number>(candidates.length + 1).fill(0)
+  for (let n = 0; n < choices; n++) {
+    const position = balancer.choose(table, () => false)
+    counts[position < 0 ? candidates.length : position]! += 1
+  }
+  return counts
+}
+
+function add(page: CounterPage, amount: number, times: number): number {
+  for (let n = 0; n < times; n++) page.add(0, amount)
+  return times
+}
+
+/** Says that it is there, waits until a carry of counter 0 is open, and ends it as a writer does. */
+function finishCarry(words: Int32Array, ready: Int32Array): boolean {
+  Atomics.store(ready, 0, 1)
+  Atomics.wait(words, 0, 0)
+  Atomics.add(words, 3, 1)
+  Atomics.add(words, 0, 1)
+  return true
+}
+
+/** Writes numbered records; returns the numbers that found the ring full. */
+function record(ring: RecordRing, records: number): number[] {
+  const dropped: number[] = []
+  for (let n = 0; n < records; n++) {
+    const base = ring.reserve()
+    if (base < 0) {
+      dropped.push(n)
+      continue
+    }
+    ring.words.fill(n, base, base + 32)
+    ring.words[base + AccessField.generation / 4] = n
+    ring.publish()
+  }
+  return dropped
+}
+
+if (!isMainThread) {
+  const { job, barrier, threads } = workerData as { job: Job; barrier: SharedArrayBuffer; threads: number }
+  const arrived = new Int32Array(barrier)
+  Atomics.add(arrived, 0, 1)
+  Atomics.notify(arrived, 0)
+  for (let seen = Atomics.load(arrived, 0); seen < threads; seen = Atomics.load(arrived, 0))
+    Atomics.wait(arrived, 0, seen)
+  parentPort!.postMessage(run(job))
+}

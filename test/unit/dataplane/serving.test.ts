@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import { ServingSnapshot, ServingTable } from '#src/dataplane/serving.js'
+import type { Snapshot } from '#src/model/snapshot.js'
+
+function createServing(generation: number, connections = 0): ServingSnapshot {
+  const snapshot: Snapshot = {
+    generation,
+    workers: 1,
+    connectionLimit: 1,
+    pendingBytesPerWorker: 0,
+    accessLog: false,
+    listeners: [],
+    upstreams: [],
+  }
+  const serving = new ServingSnapshot(snapshot, new Int32Array(1))
+  serving.connections = connections
+  return serving
+}
+
+test('ServingTable.add() gives an index that no snapshot has, and those of removed ones again', () => {
+  const table = new ServingTable()
+  const [a, b] = [createServing(1), createServing(2)]
+  assert.deepEqual([table.add(a), table.add(b)], [0, 1])
+  assert.equal(table.at(1), b)
+  table.remove(0)
+  assert.equal(table.find(0), undefined)
+  const c = createServing(3)
+  assert.equal(table.add(c), 0)
+  assert.equal(table.find(0), c)
+  assert.equal(table.add(createServing(4)), 2)
+})
+
+test('ServingTable.oldestGeneration() is the lowest that is there, whatever its index; 0 for none', () => {
+  const table = new ServingTable()
+  assert.equal(table.oldestGeneration(), 0)
+  const first = table.add(createServing(5))
+  table.add(createServing(6))
+  table.remove(first)
+  table.add(createServing(7))
+  assert.equal(table.oldestGeneration(), 6)
+})
+
+test('ServingTable.counts() names generations that have connections', () => {
+  const table = new ServingTable()
+  table.add(createServing(5, 3))
+  table.add(createServing(6))
+  table.add(createServing(7, 1))
+  assert.deepEqual(table.counts(), [
+    { generation: 5, connections: 3 },
+    { generation: 7, connections: 1 },
+  ])
+})
