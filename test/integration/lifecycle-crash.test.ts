@@ -4,7 +4,7 @@ import { freePort } from '../helpers/free-port.ts'
 import { endClients, GreetedClient, openClients, tryGreeting } from '../helpers/greeted-client.ts'
 import { LoadBalancerProcess } from '../helpers/load-balancer-process.ts'
 import { NamedBackend } from '../helpers/named-backend.ts'
-import { restingDescriptorCount, threadCount } from '../helpers/process-figures.ts'
+import { restingDescriptorCount, threadCount } from '../helpers/process-usage.ts'
 import { waitUntil } from '../helpers/wait-until.ts'
 import { WorkerFault } from '../helpers/worker-fault.ts'
 

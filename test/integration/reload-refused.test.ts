@@ -10,7 +10,7 @@ import { GreetedClient, tryGreeting } from '../helpers/greeted-client.ts'
 import { HeldStart } from '../helpers/held-start.ts'
 import { LoadBalancerProcess } from '../helpers/load-balancer-process.ts'
 import { NamedBackend } from '../helpers/named-backend.ts'
-import { descriptorCount, restingDescriptorCount, threadCount } from '../helpers/process-figures.ts'
+import { openDescriptors, restingDescriptorCount, threadCount } from '../helpers/process-usage.ts'
 import { waitUntil } from '../helpers/wait-until.ts'
 
 /** What a refused reload must not change. */
@@ -80,7 +80,7 @@ upstreams: { web: { servers: [{ address: "${backend.address}" }] } }
       const client = await GreetedClient.open(t, port)
       assert.equal(client.backend, 'a')
       await client.end()
-      await waitUntil('no descriptor is left over', () => descriptorCount(lb.pid) === descriptors)
+      await waitUntil('no descriptor is left over', () => openDescriptors(lb.pid).length === descriptors)
     }
   }
   const result = await lb.reload(
@@ -142,7 +142,7 @@ upstreams: { web: { servers: [{ address: "${a.address}" }] } }
   assert.equal(result.outcome, 'refused')
   assert.equal(result.outcome === 'refused' && result.errors[0]?.code, 'MCS_BIND_FAILED')
   await waitUntil('what was started for it ends', () => threadCount(lb.pid) === threads)
-  await waitUntil('no descriptor is left over', () => descriptorCount(lb.pid) === descriptors)
+  await waitUntil('no descriptor is left over', () => openDescriptors(lb.pid).length === descriptors)
   assert.deepEqual((await lb.status()).workers.length, 1)
   assert.equal((await lb.reload(config(2))).outcome, 'serving')
   assert.equal(await tryGreeting(t, port), 'a')
