@@ -6,7 +6,7 @@ import { PatternCheck, PatternSource } from './pattern.ts'
 /** A connect that takes this long has lost a SYN, which the kernel sends again after a second. */
 const SLOW_CONNECT_MS = 900
 const HANG_MS = 15_000
-const PAUSE_MS = 15
+const PAUSE_MS = 50
 
 export interface ShortResults {
   ok: number
@@ -19,35 +19,48 @@ export interface ShortResults {
   slow: number
 }
 
-/** Clients that connect, send a little, want it back, and end; each again and again. */
+/**
+ * Clients that connect, send a little, want it back, and end; in waves, so that some wait to be accepted whenever a
+ * socket is given up.
+ */
 export class ShortConnections {
   readonly results: ShortResults = { ok: 0, refused: 0, reset: 0, truncated: 0, mismatched: 0, hung: 0, slow: 0 }
   readonly #port: number
   readonly #names: ReadonlySet<string>
-  readonly #clients: Promise<void>[]
+  readonly #waves: Promise<void>
   #isOver = false
   #count = 0
 
   /** `names` are the backends that may greet: one of a file that was refused is a mismatch. */
-  constructor(port: number, clients: number, names: ReadonlySet<string>) {
+  constructor(port: number, perWave: number, names: ReadonlySet<string>) {
     this.#port = port
     this.#names = names
-    this.#clients = Array.from({ length: clients }, () => this.#comeAndGo())
+    this.#waves = this.#comeAndGo(perWave)
   }
 
   async finish(): Promise<ShortResults> {
     this.#isOver = true
-    await Promise.all(this.#clients)
+    await this.#waves
     return this.results
   }
 
-  async #comeAndGo(): Promise<void> {
+  async #comeAndGo(perWave: number): Promise<void> {
+    const inFlight = new Set<Promise<void>>()
     while (!this.#isOver) {
-      const outcome = await this.#connectOnce(this.#count++)
-      this.results[outcome]++
-      if (outcome === 'slow') this.results.ok++
+      for (let i = 0; i < perWave; i++) {
+        const client = this.#countOne().finally(() => inFlight.delete(client))
+        inFlight.add(client)
+      }
+      // One that is slow does not hold up the next wave.
       await pause(PAUSE_MS)
     }
+    await Promise.all(inFlight)
+  }
+
+  async #countOne(): Promise<void> {
+    const outcome = await this.#connectOnce(this.#count++)
+    this.results[outcome]++
+    if (outcome === 'slow') this.results.ok++
   }
 
   #connectOnce(seed: number): Promise<keyof ShortResults> {

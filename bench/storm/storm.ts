@@ -40,7 +40,8 @@ export interface StormResult {
   readonly failures: readonly string[]
 }
 
-const SHORT_CLIENTS = 3
+/** Short connections to each listener that come at once, 20 times a second. */
+const WAVE = 6
 const ANSWER_TIMEOUT_MS = 10_000
 
 /** Reloads a load balancer over and over, with valid and invalid files in turn, under a steady load. */
@@ -50,8 +51,8 @@ export async function runStorm(t: Cleanup, options: StormOptions): Promise<Storm
   const lb = await LoadBalancerProcess.start(t, { config: fileOf(firstState, places) })
   for (let i = 0; i < options.streams; i++) await streams.open([places.edge, places.moved, places.extra][i % 3]!)
   const names = new Set(places.backends.map((_, i) => `b${i}`))
-  const edge = new ShortConnections(places.edge, SHORT_CLIENTS, names)
-  const moved = new ShortConnections(places.moved, SHORT_CLIENTS, names)
+  const edge = new ShortConnections(places.edge, WAVE, names)
+  const moved = new ShortConnections(places.moved, WAVE, names)
 
   const driver = new Driver(lb, places)
   const startedAt = performance.now()

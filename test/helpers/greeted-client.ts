@@ -1,19 +1,21 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import type { Cleanup } from './cleanup.ts'
+import { within } from './within.ts'
+
+const ANSWER_TIMEOUT_MS = 10_000
 
 /** A client of a {@link NamedBackend} behind the load balancer, once it was greeted. */
 export class GreetedClient {
   /** The name of the backend that greeted it. */
   readonly backend: string
   readonly socket: Socket
-  /** How the connection ended, once it has: the error's code, or `end` where the other side ended it cleanly. */
-  readonly ended: Promise<string>
+  readonly #ended: Promise<string>
 
   private constructor(socket: Socket, backend: string) {
     this.socket = socket
     this.backend = backend
-    this.ended = new Promise((resolve) => {
+    this.#ended = new Promise((resolve) => {
       socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message))
       socket.once('end', () => resolve('end'))
       socket.once('close', () => resolve('close'))
@@ -26,9 +28,21 @@ export class GreetedClient {
    * stream came instead.
    */
   static async open(t: Cleanup, port: number, host = '127.0.0.1'): Promise<GreetedClient> {
-    const socket = connect(port, host)
+    return await GreetedClient.greet(t, connect(port, host))
+  }
+
+  /** The same for a socket that connects already. */
+  static async greet(t: Cleanup, socket: Socket): Promise<GreetedClient> {
     t.after(() => socket.destroy())
     return new GreetedClient(socket, (await readLine(socket)).trimEnd())
+  }
+
+  /**
+   * How the connection ended, once it has: the error's code, or `end` where the other side ended it cleanly. Rejects
+   * where it lives for long.
+   */
+  get ended(): Promise<string> {
+    return within(ANSWER_TIMEOUT_MS, 'the connection ends', this.#ended)
   }
 
   /** Whether both directions work: sends a text and reads it back. */
@@ -83,7 +97,9 @@ export async function tryGreeting(t: Cleanup, port: number, host = '127.0.0.1'):
 function readLine(socket: Socket): Promise<string> {
   return new Promise((resolve, reject) => {
     let text = ''
+    const timer = setTimeout(() => settle(() => reject(new Error('timed out'))), ANSWER_TIMEOUT_MS)
     const settle = (action: () => void) => {
+      clearTimeout(timer)
       socket.off('data', onData).off('error', onError).off('end', onEnd).off('close', onEnd)
       action()
     }
@@ -93,7 +109,7 @@ function readLine(socket: Socket): Promise<string> {
     }
     const onError = (error: Error) => settle(() => reject(error))
     const onEnd = () => settle(() => reject(new Error('ended')))
-    if (socket.destroyed) reject(new Error('ended'))
+    if (socket.destroyed) onEnd()
     else socket.on('data', onData).on('error', onError).on('end', onEnd).on('close', onEnd)
   })
 }

@@ -8,10 +8,13 @@ import type { Cleanup } from './cleanup.ts'
 import { harshPrefix, patience } from './harsh.ts'
 import { temporaryDirectory } from './temporary-directory.ts'
 import { waitUntil } from './wait-until.ts'
+import { within } from './within.ts'
 
 const program = fileURLToPath(import.meta.resolve('#src/main.js'))
 const START_TIMEOUT_MS = 20_000 * patience
 const LOG_TIMEOUT_MS = 5000 * patience
+/** Longer than the drain of any test. */
+const EXIT_TIMEOUT_MS = 30_000 * patience
 
 export interface StartOptions {
   /** What the file says beside `version`, `log`, `accessLog`, `admin` and `shutdown`, which the helper adds. */
@@ -100,9 +103,9 @@ export class LoadBalancerProcess {
     return this.#stderr
   }
 
-  /** Resolves with the exit code; null where a signal ended it. */
+  /** Resolves with the exit code, null where a signal ended it; rejects where it goes on for long. */
   get exited(): Promise<number | null> {
-    return this.#exit
+    return within(EXIT_TIMEOUT_MS, 'the load balancer ends', this.#exit)
   }
 
   /** The text of the file for a `config` as {@link StartOptions} has it. */
@@ -165,6 +168,6 @@ export class LoadBalancerProcess {
   /** Sends SIGTERM and returns the exit code. */
   async stop(): Promise<number | null> {
     this.child.kill('SIGTERM')
-    return this.#exit
+    return this.exited
   }
 }

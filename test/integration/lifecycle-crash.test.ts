@@ -4,7 +4,7 @@ import { freePort } from '../helpers/free-port.ts'
 import { endClients, GreetedClient, openClients, tryGreeting } from '../helpers/greeted-client.ts'
 import { LoadBalancerProcess } from '../helpers/load-balancer-process.ts'
 import { NamedBackend } from '../helpers/named-backend.ts'
-import { restingDescriptorCount, threadCount } from '../helpers/process-figures.ts'
+import { restingDescriptorCount, threadCount } from '../helpers/process-usage.ts'
 import { waitUntil } from '../helpers/wait-until.ts'
 import { WorkerFault } from '../helpers/worker-fault.ts'
 
@@ -36,7 +36,7 @@ upstreams:
   const heldBefore = (await lb.status()).workers.map(({ connections }) => connections)
 
   const lost: GreetedClient[] = []
-  for (const client of clients) void client.ended.then(() => lost.push(client))
+  for (const client of clients) client.socket.once('close', () => lost.push(client))
   fault.arm()
   clients[0]!.socket.write('this one is hit\n')
   const hitAt = performance.now()

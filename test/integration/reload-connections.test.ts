@@ -1,9 +1,15 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { freePort } from '../helpers/free-port.ts'
 import { GreetedClient, openClients, tryGreeting } from '../helpers/greeted-client.ts'
 import { LoadBalancerProcess } from '../helpers/load-balancer-process.ts'
 import { NamedBackend } from '../helpers/named-backend.ts'
+import { preload } from '../helpers/preload.ts'
+import { temporaryDirectory } from '../helpers/temporary-directory.ts'
 import { waitUntil } from '../helpers/wait-until.ts'
 
 test('41. Connections stay with the backend and the timeouts they began with, and new ones meet the new', async (t) => {
@@ -15,29 +21,67 @@ listeners:
 upstreams: { web: { servers: [{ address: "${backend.address}" }] } }
 `
   const lb = await LoadBalancerProcess.start(t, config(a, '10m'))
-  const { generation: before } = await lb.status()
-  const old = await GreetedClient.open(t, port)
-  const result = await lb.reload(config(b, '200ms'))
-  assert.equal(result.outcome, 'serving')
-  const fresh = await GreetedClient.open(t, port)
-  assert.deepEqual([old.backend, fresh.backend], ['a', 'b'])
-  assert.ok(await old.echoes())
-  assert.deepEqual((await lb.status()).generations, [
-    { generation: before, connections: 1 },
-    { generation: result.generation, connections: 1 },
-  ])
-  // The new one meets the new idle timeout. The old one is silent for as long, and lives.
-  assert.equal(await fresh.ended, 'end')
-  assert.ok(await old.echoes())
-  await old.end()
+  const generations = [(await lb.status()).generation]
+  const reload = async (text: string) => generations.push((await lb.reload(text)).generation)
+  const patient = await GreetedClient.open(t, port)
+  await reload(config(b, '500ms'))
+  const hasty = await GreetedClient.open(t, port)
+  await reload(config(b, '20m'))
+  const latest = await GreetedClient.open(t, port)
+  assert.deepEqual([patient.backend, hasty.backend, latest.backend], ['a', 'b', 'b'])
+  assert.ok(await patient.echoes())
+  assert.deepEqual(
+    (await lb.status()).generations,
+    generations.map((generation) => ({ generation, connections: 1 })),
+  )
+  // All are silent from here on. Only the one that was accepted under the short timeout is ended by it.
+  const [line] = await lb.accessLog(1)
+  assert.deepEqual([line?.generation, line?.cause, line?.backend], [generations[1], 'idle-timeout', b.address])
+  assert.ok((await patient.echoes()) && (await latest.echoes()))
+  await patient.end()
   const lines = await lb.accessLog(2)
   assert.deepEqual(
-    lines.map(({ backend, generation, cause }) => ({ backend, generation, cause })),
-    [
-      { backend: b.address, generation: result.generation, cause: 'idle-timeout' },
-      { backend: a.address, generation: before, cause: 'client-closed' },
-    ],
+    [lines[1]?.generation, lines[1]?.cause, lines[1]?.backend],
+    [generations[0], 'client-closed', a.address],
   )
+})
+
+test('41. Clients that wait to be accepted when their listener goes are accepted, under the old snapshot', async (t) => {
+  const [a, b] = [await NamedBackend.start(t, 'a'), await NamedBackend.start(t, 'b')]
+  const [gone, kept] = [await freePort(), await freePort()]
+  const directory = temporaryDirectory(t)
+  const sluggish = join(directory, 'sluggish')
+  const config = (listener: string, bind: number, backend: NamedBackend) => `workers: 2
+reload: { watch: false }
+listeners: { ${listener}: { bind: "127.0.0.1:${bind}", upstream: web } }
+upstreams: { web: { servers: [{ address: "${backend.address}" }] } }
+`
+  const lb = await LoadBalancerProcess.start(t, {
+    config: config('gone', gone, a),
+    // While the file is there no worker accepts of its own accord, so that clients queue up.
+    nodeOptions: preload(
+      directory,
+      `import { existsSync } from 'node:fs'
+if (!isMainThread) {
+  const { Acceptor } = await program('dataplane/acceptor.js')
+  const { onEvent } = Acceptor.prototype
+  Acceptor.prototype.onEvent = function (...args) {
+    if (!existsSync(${JSON.stringify(sluggish)})) onEvent.apply(this, args)
+  }
+}
+`,
+    ),
+  })
+  const { generation } = await lb.status()
+  writeFileSync(sluggish, '')
+  const sockets = Array.from({ length: 20 }, () => connect(gone, '127.0.0.1'))
+  await Promise.all(sockets.map((socket) => once(socket, 'connect')))
+  const greetings = Promise.all(sockets.map((socket) => GreetedClient.greet(t, socket)))
+  assert.equal((await lb.reload(config('kept', kept, b))).outcome, 'serving')
+  const clients = await greetings
+  assert.ok(clients.every(({ backend }) => backend === 'a'))
+  assert.deepEqual((await lb.status()).generations, [{ generation, connections: clients.length }])
+  for (const client of clients) assert.ok(await client.echoes())
 })
 
 test('41. Connections of a listener, an upstream and a worker that are gone live on', async (t) => {

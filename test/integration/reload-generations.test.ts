@@ -5,12 +5,13 @@ import { freePort } from '../helpers/free-port.ts'
 import { endClients, GreetedClient } from '../helpers/greeted-client.ts'
 import { LoadBalancerProcess } from '../helpers/load-balancer-process.ts'
 import { NamedBackend } from '../helpers/named-backend.ts'
-import { descriptorCount, residentMib, restingDescriptorCount, threadCount } from '../helpers/process-figures.ts'
+import { openDescriptors, residentBytes, restingDescriptorCount, threadCount } from '../helpers/process-usage.ts'
 import { waitUntil } from '../helpers/wait-until.ts'
 
 const RELOADS = 50
 /** What 50 reloads, each with a connection of its own, may add to the resident memory. MiB. */
 const GROWTH_LIMIT_MIB = 24
+const MIB = 1024 * 1024
 
 test('43. Fifty generations live as long as their connections, and cost neither threads nor descriptors', async (t) => {
   const backends = [await NamedBackend.start(t, 'a'), await NamedBackend.start(t, 'b')]
@@ -29,9 +30,9 @@ upstreams: { web: { servers: [{ address: "${backends[n % 2]!.address}" }] } }
     const result = await lb.reload(config(n))
     assert.equal(result.outcome, 'serving')
     clients.set(result.generation, await GreetedClient.open(t, port))
-    if (n === 10) warmMib = residentMib(lb.pid)
+    if (n === 10) warmMib = residentBytes(lb.pid) / MIB
   }
-  const grownMib = residentMib(lb.pid) - warmMib
+  const grownMib = residentBytes(lb.pid) / MIB - warmMib
   assert.ok(grownMib < GROWTH_LIMIT_MIB, `40 reloads added ${grownMib.toFixed(1)} MiB`)
   assert.equal(threadCount(lb.pid), threads)
   assert.equal(await restingDescriptorCount(lb.pid), descriptors + 2 * RELOADS)
@@ -52,7 +53,7 @@ upstreams: { web: { servers: [{ address: "${backends[n % 2]!.address}" }] } }
   for (const [, client] of odd!) assert.ok(await client.echoes())
   await endClients(odd!.map(([, client]) => client))
   await waitUntil('all are gone', async () => (await listed()).length === 0)
-  await waitUntil('so are their descriptors', () => descriptorCount(lb.pid) === descriptors)
+  await waitUntil('so are their descriptors', () => openDescriptors(lb.pid).length === descriptors)
   assert.equal(threadCount(lb.pid), threads)
 })
 
@@ -74,11 +75,11 @@ upstreams: { web: { servers: [{ address: "${backend.address}" }] } }
   let warmMib = 0
   for (let n = 1; n <= 40; n++) {
     assert.equal((await lb.reload(config(n))).outcome, 'serving')
-    if (n === 10) warmMib = residentMib(lb.pid)
+    if (n === 10) warmMib = residentBytes(lb.pid) / MIB
   }
   await waitUntil('the last workers have ended', () => threadCount(lb.pid) === threads)
-  await waitUntil('nothing is left open', () => descriptorCount(lb.pid) === descriptors)
-  const grownMib = residentMib(lb.pid) - warmMib
+  await waitUntil('nothing is left open', () => openDescriptors(lb.pid).length === descriptors)
+  const grownMib = residentBytes(lb.pid) / MIB - warmMib
   assert.ok(grownMib < GROWTH_LIMIT_MIB, `30 changes of the workers added ${grownMib.toFixed(1)} MiB`)
   assert.ok(await client.echoes())
 })

@@ -3,11 +3,14 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { test } from 'node:test'
 import type { ServiceStatus } from '#src/control/service.js'
+import { Libc } from '#src/kernel/libc.js'
+import { bindSocket, listenOn } from '#src/kernel/listening-socket.js'
 import { freePort } from '../helpers/free-port.ts'
 import { GreetedClient, tryGreeting } from '../helpers/greeted-client.ts'
+import { HeldStart } from '../helpers/held-start.ts'
 import { LoadBalancerProcess } from '../helpers/load-balancer-process.ts'
 import { NamedBackend } from '../helpers/named-backend.ts'
-import { descriptorCount, restingDescriptorCount, threadCount } from '../helpers/process-figures.ts'
+import { openDescriptors, restingDescriptorCount, threadCount } from '../helpers/process-usage.ts'
 import { waitUntil } from '../helpers/wait-until.ts'
 
 /** What a refused reload must not change. */
@@ -46,6 +49,13 @@ upstreams: { web: { servers: [{ address: "${backend.address}" }] } }
         'workers: 4',
       ),
     ],
+    // Found out when the sockets are open already.
+    MCS_LIMIT_EXCEEDED: [
+      changed(`${edge}, extra: { bind: "127.0.0.1:${extra}", upstream: web }`, b, 'workers: 4').replace(
+        'servers: [',
+        `servers: [${heavyServers()}, `,
+      ),
+    ],
     MCS_LOG_UNWRITABLE: [
       changed(edge, b, 'workers: 4\naccessLog: { to: @DIR@/missing/access.log }'),
       changed(edge, b, 'workers: 4\naccessLog: { to: @DIR@ }'),
@@ -70,7 +80,7 @@ upstreams: { web: { servers: [{ address: "${backend.address}" }] } }
       const client = await GreetedClient.open(t, port)
       assert.equal(client.backend, 'a')
       await client.end()
-      await waitUntil('no descriptor is left over', () => descriptorCount(lb.pid) === descriptors)
+      await waitUntil('no descriptor is left over', () => openDescriptors(lb.pid).length === descriptors)
     }
   }
   const result = await lb.reload(
@@ -104,3 +114,41 @@ upstreams: { web: { servers: [{ address: "${a.address}" }] } }
   assert.equal(await tryGreeting(t, occupied), 'a')
   assert.equal(await tryGreeting(t, port), 'a')
 })
+
+test('42. A port that is taken while a reload is prepared undoes all that was prepared', async (t) => {
+  const a = await NamedBackend.start(t, 'a')
+  const [port, extra] = [await freePort(), await freePort()]
+  const config = (workers: number, extraListener = '') => `workers: ${workers}
+reload: { watch: false }
+listeners: { edge: { bind: "127.0.0.1:${port}", upstream: web }${extraListener} }
+upstreams: { web: { servers: [{ address: "${a.address}" }] } }
+`
+  const start = new HeldStart(t)
+  const lb = await LoadBalancerProcess.start(t, { config: config(1), nodeOptions: start.nodeOptions })
+  const threads = threadCount(lb.pid)
+  const descriptors = await restingDescriptorCount(lb.pid)
+  // Two sockets may have one address as long as neither listens.
+  const rival = bindSocket(
+    { family: 'ipv4', host: '127.0.0.1', port: extra },
+    { keepAliveMs: 60_000, reusePort: false },
+  )
+  t.after(() => new Libc().close(rival))
+  start.hold()
+  const answer = lb.reload(config(3, `, extra: { bind: "127.0.0.1:${extra}", upstream: web }`))
+  await start.held()
+  assert.equal(listenOn(rival, 1), 0)
+  start.release()
+  const result = await answer
+  assert.equal(result.outcome, 'refused')
+  assert.equal(result.outcome === 'refused' && result.errors[0]?.code, 'MCS_BIND_FAILED')
+  await waitUntil('what was started for it ends', () => threadCount(lb.pid) === threads)
+  await waitUntil('no descriptor is left over', () => openDescriptors(lb.pid).length === descriptors)
+  assert.deepEqual((await lb.status()).workers.length, 1)
+  assert.equal((await lb.reload(config(2))).outcome, 'serving')
+  assert.equal(await tryGreeting(t, port), 'a')
+})
+
+/** Servers whose weights make a round of round-robin longer than is allowed. */
+function heavyServers(): string {
+  return Array.from({ length: 4097 }, (_, i) => `{ address: "127.1.${i >> 8}.${i & 255}:9", weight: 256 }`).join(', ')
+}
