@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { readFile } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
 import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -26,6 +26,8 @@ export async function askAtRate(
   perSecond: number,
 ): Promise<LatencyResult> {
   const log = join(sandbox.directory, `h2load-${port}.log`)
+  // h2load appends to what an earlier run has left.
+  await rm(log, { force: true })
   const pace = ['-t1', `-c${CLIENTS}`, `--rps=${Math.max(1, Math.round(perSecond / CLIENTS))}`, `-D${seconds}`]
   await run('h2load', ['--h1', ...pace, `--log-file=${log}`, `http://127.0.0.1:${port}/`])
   return parseH2loadLog(await readFile(log, 'utf8'), WARM_UP_MS)

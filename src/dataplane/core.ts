@@ -117,8 +117,10 @@ export class Core {
    * nothing to read: a peek does not make epoll forget it, and to peek again at each such event would never end.
    */
   noteReadiness(side: number, mask: number): void {
-    if ((mask & BEYOND_BYTES) !== 0) this.slots.flags[side]! |= Flag.readable | Flag.toTheEnd
-    else if ((mask & EPOLLIN) !== 0) {
+    if ((mask & BEYOND_BYTES) !== 0) {
+      const ending = (mask & (EPOLLRDHUP | EPOLLPRI)) === EPOLLRDHUP ? Flag.ending : 0
+      this.slots.flags[side]! |= Flag.readable | Flag.toTheEnd | ending
+    } else if ((mask & EPOLLIN) !== 0) {
       this.slots.flags[side]! |= (mask & EPOLLPRI) === 0 ? Flag.readable : Flag.readable | Flag.toTheEnd
     }
   }

@@ -1,4 +1,13 @@
-import { AF_UNIX, EPOLLERR, EPOLLHUP, EPOLLOUT, IPPROTO_TCP, SHUT_WR, TCP_QUICKACK } from '../kernel/constants.ts'
+import {
+  AF_UNIX,
+  EPOLLERR,
+  EPOLLHUP,
+  EPOLLOUT,
+  IPPROTO_TCP,
+  MSG_MORE,
+  SHUT_WR,
+  TCP_QUICKACK,
+} from '../kernel/constants.ts'
 import { Errno } from '../kernel/errno.ts'
 import { CauseCode } from '../model/cause.ts'
 import type { BackendSnapshot, ListenerSnapshot } from '../model/snapshot.ts'
@@ -191,7 +200,7 @@ export class Dialer {
     }
     const client = 2 * connection
     if (listener.onUnavailable === 'http-503')
-      kernel.send(core.fd(client), this.#unavailableAt, this.#unavailable.length)
+      kernel.send(core.fd(client), this.#unavailableAt, this.#unavailable.length, MSG_MORE)
     kernel.shutdown(core.fd(client), SHUT_WR)
     slots.phase[connection] = Phase.lingering
     slots.cause[connection] = cause

@@ -1,4 +1,4 @@
-import { IPPROTO_TCP, MSG_PEEK, SHUT_WR, TCP_NODELAY } from '../kernel/constants.ts'
+import { IPPROTO_TCP, MSG_MORE, MSG_PEEK, SHUT_WR, TCP_NODELAY } from '../kernel/constants.ts'
 import { Errno } from '../kernel/errno.ts'
 import { CauseCode } from '../model/cause.ts'
 import { BackendCounter, ListenerCounter } from '../shared/worker-counters.ts'
@@ -69,7 +69,7 @@ export class Relay {
     const got = kernel.recv(core.fd(from), core.scratchAt, wanted, peek ? MSG_PEEK : 0)
     if (got <= 0) return got === 0 ? this.#noteEnd(from) : this.#readFailed(from, -got)
     slots.activeAt[from >> 1] = core.nowMs
-    const taken = this.#send(from, core.scratchAt, got)
+    const taken = this.#send(from, core.scratchAt, got, this.#isLast(from, got, wanted) ? MSG_MORE : 0)
     if (taken === ENDED) return ENDED
     if (peek && !this.#discard(from, taken)) return ENDED
     if (taken < got) {
@@ -89,6 +89,11 @@ export class Relay {
     else if ((slots.flags[from]! & Flag.toTheEnd) === 0) slots.flags[from]! &= ~Flag.readable
   }
 
+  /** Whether nothing but the end follows these bytes. Then they wait for the FIN, to go in one packet with it. */
+  #isLast(from: number, got: number, wanted: number): boolean {
+    return got < wanted && (this.#core.slots.flags[from]! & (Flag.ending | Flag.broken)) === Flag.ending
+  }
+
   #readSize(from: number): number {
     const { slots, pool, tuning } = this.#core
     if (pool.scarce) return tuning.scarceReadBytes
@@ -98,12 +103,12 @@ export class Relay {
   /**
    * Writes to the other side of `from`. Returns how many bytes it took, 0 included; or ENDED.
    */
-  #send(from: number, at: number, length: number): number {
+  #send(from: number, at: number, length: number, flags: number): number {
     const core = this.#core
     const to = from ^ 1
     if ((to & 1) === 1 && core.slots.delivered[from]! > 0) this.#sendWithoutDelay(to)
-    let result = core.kernel.send(core.fd(to), at, length)
-    while (result === -EINTR) result = core.kernel.send(core.fd(to), at, length)
+    let result = core.kernel.send(core.fd(to), at, length, flags)
+    while (result === -EINTR) result = core.kernel.send(core.fd(to), at, length, flags)
     if (result >= 0) {
       this.#countDelivered(from, result)
       return result
@@ -166,7 +171,7 @@ export class Relay {
       const chunk = slots.pendingHead[from]!
       const offset = slots.pendingOffset[from]!
       const length = Math.min(pool.chunkBytes - offset, slots.pendingBytes[from]!)
-      const taken = this.#send(from, pool.addressOf(chunk) + offset, length)
+      const taken = this.#send(from, pool.addressOf(chunk) + offset, length, 0)
       if (taken === ENDED) return false
       slots.pendingBytes[from]! -= taken
       slots.pendingOffset[from]! += taken

@@ -30,6 +30,8 @@ export const Flag = {
   large: 1 << 6,
   /** TCP_NODELAY is set on it: it is from the second write on, for the first one never waits. */
   undelayed: 1 << 7,
+  /** Its FIN has come, and no urgent data: after a short read nothing follows but the end. */
+  ending: 1 << 8,
 } as const
 
 /** Most backends tried for one connection. */
@@ -97,7 +99,7 @@ export class Slots {
   readonly descriptor: Int32Array
   /** Advances whenever the side's socket changes; epoll carries it, so that an event of an earlier one is recognised. */
   tag = new Int32Array(0)
-  flags = new Uint8Array(0)
+  flags = new Uint16Array(0)
   /** Whether the side stands in the run queue. */
   queued = new Uint8Array(0)
   /** Bytes read from this side that the other has not taken. */
@@ -186,7 +188,7 @@ export class Slots {
 
   #growSides(sides: number): void {
     this.tag = enlarge(this.tag, new Int32Array(sides))
-    this.flags = enlarge(this.flags, new Uint8Array(sides))
+    this.flags = enlarge(this.flags, new Uint16Array(sides))
     this.queued = enlarge(this.queued, new Uint8Array(sides))
     this.pendingBytes = enlarge(this.pendingBytes, new Int32Array(sides))
     this.pendingHead = enlarge(this.pendingHead, new Int32Array(sides).fill(-1))

@@ -27,7 +27,7 @@ export interface Tuning {
 }
 
 export const defaultTuning: Tuning = {
-  largeReadBytes: 256 * 1024,
+  largeReadBytes: 512 * 1024,
   readBytes: 64 * 1024,
   scarceReadBytes: 16 * 1024,
   chunkBytes: 64 * 1024,

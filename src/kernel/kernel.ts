@@ -25,8 +25,8 @@ export interface Kernel {
   accept(fd: number, at: number): number
   /** recv(2). `flags` is 0 or MSG_PEEK. Zero is the end of the stream. */
   recv(fd: number, at: number, length: number, flags: number): number
-  /** send(2) with MSG_NOSIGNAL. */
-  send(fd: number, at: number, length: number): number
+  /** send(2) with MSG_NOSIGNAL. `flags` is 0 or MSG_MORE. */
+  send(fd: number, at: number, length: number, flags: number): number
   /** shutdown(2). `how` is SHUT_WR. */
   shutdown(fd: number, how: number): number
   /** close(2). The descriptor is gone whatever the result. */

@@ -78,8 +78,8 @@ export class Libc implements Kernel {
     return checked(c.recv(fd, at, length, flags))
   }
 
-  send(fd: number, at: number, length: number): number {
-    return checked(c.send(fd, at, length, MSG_NOSIGNAL))
+  send(fd: number, at: number, length: number, flags: number): number {
+    return checked(c.send(fd, at, length, flags | MSG_NOSIGNAL))
   }
 
   shutdown(fd: number, how: number): number {

@@ -14,8 +14,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a short read is the end, though a FIN came with the bytes',
     file: 'core.js',
-    find: 'this.slots.flags[side] |= Flag.readable | Flag.toTheEnd;',
-    replace: 'this.slots.flags[side] |= Flag.readable;',
+    find: 'this.slots.flags[side] |= Flag.readable | Flag.toTheEnd | ending;',
+    replace: 'this.slots.flags[side] |= Flag.readable | ending;',
     seed: 2,
   },
   {
@@ -241,5 +241,19 @@ export const mutants: readonly Mutant[] = [
     find: 'this.#unwatch(door);\n        this.#doors[index] = undefined;',
     replace: 'this.#doors[index] = undefined;',
     seed: 1,
+  },
+  {
+    name: 'bytes are held back though more than the end follows',
+    file: 'relay.js',
+    find: '(Flag.ending | Flag.broken)) === Flag.ending',
+    replace: '(Flag.readable | Flag.broken)) === Flag.readable',
+    seed: 1,
+  },
+  {
+    name: 'bytes before urgent data are held back, as if the end followed',
+    file: 'core.js',
+    find: '(EPOLLRDHUP | EPOLLPRI)',
+    replace: 'EPOLLRDHUP',
+    seed: 175,
   },
 ]

@@ -149,7 +149,7 @@ export class Peer implements Client, Timed {
   #read(socket: SimSocket): void {
     const { reading } = this.behaviour
     if (reading === 'never' || this.#clock.nowMs() < this.#readsFromMs) return
-    const count = reading === 'slow' ? Math.min(socket.unsent, this.#random.between(1, 16)) : socket.unsent
+    const count = reading === 'slow' ? Math.min(socket.deliverable, this.#random.between(1, 16)) : socket.deliverable
     if (count > 0) socket.take(count)
     if (count > 0) this.#onStep?.(this, `reads ${count}`)
     if (socket.atEnd && !this.sawEnd) {
@@ -206,7 +206,7 @@ export class Peer implements Client, Timed {
 
   /** close(2): with bytes unread it is a reset, and what comes later is answered with one. */
   #close(socket: SimSocket): void {
-    if (socket.unsent > 0) {
+    if (socket.deliverable > 0) {
       this.#reset(socket)
       return
     }
@@ -226,7 +226,7 @@ export class Peer implements Client, Timed {
 
   /** Whether it goes on by itself. Else it waits for {@link onRoom} or {@link onBytes}. */
   #hasWork(socket: SimSocket): boolean {
-    const reads = this.behaviour.reading !== 'never' && (socket.unsent > 0 || (socket.atEnd && !this.sawEnd))
+    const reads = this.behaviour.reading !== 'never' && (socket.deliverable > 0 || (socket.atEnd && !this.sawEnd))
     return reads || this.#writes(socket)
   }
 

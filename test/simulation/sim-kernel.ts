@@ -8,6 +8,7 @@ import {
   EPOLLHUP,
   EPOLLIN,
   EPOLLOUT,
+  MSG_MORE,
   MSG_PEEK,
 } from '#src/kernel/constants.js'
 import { Errno, errnoName } from '#src/kernel/errno.js'
@@ -252,7 +253,7 @@ export class SimKernel implements Kernel, Host {
     return this.#done(socket, `recv(${length})`, count)
   }
 
-  send(fd: number, at: number, length: number): number {
+  send(fd: number, at: number, length: number, flags: number): number {
     this.#enter()
     const socket = this.#socket(fd, 'send')
     if (socket === null) return -Errno.EBADF
@@ -267,7 +268,7 @@ export class SimKernel implements Kernel, Host {
       // All that is offered must be right, not only what is taken.
       const fault = this.#surroundings?.inspect(socket, memory, offset, length) ?? ''
       if (fault !== '') return this.fail(fault)
-      socket.acceptBytes(count)
+      socket.acceptBytes(count, count === length && (flags & MSG_MORE) !== 0)
       this.#progress()
     }
     return this.#done(socket, `send(${length})`, count)

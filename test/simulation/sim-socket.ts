@@ -62,6 +62,8 @@ export class SimSocket extends SimFile implements Timed {
   /** sk_shutdown's two bits. */
   receiveShut = false
   sendShut = false
+  /** Bytes at the end of the send buffer that MSG_MORE holds back. */
+  withheld = 0
   /** sk_err: the next call that looks takes it. */
   error = 0
   /** What `refused` and `lost` will say. */
@@ -107,6 +109,11 @@ export class SimSocket extends SimFile implements Timed {
 
   get readable(): number {
     return this.arrived - this.consumed
+  }
+
+  /** What the remote may read. */
+  get deliverable(): number {
+    return this.unsent - this.withheld
   }
 
   get unsent(): number {
@@ -211,20 +218,22 @@ export class SimSocket extends SimFile implements Timed {
     return count
   }
 
-  /** Puts `count` bytes into the send buffer. */
-  acceptBytes(count: number): void {
+  /** Puts `count` bytes into the send buffer; with MSG_MORE they stay there until more is sent, or the end. */
+  acceptBytes(count: number, more: boolean): void {
     this.sent += count
+    this.withheld = more ? this.withheld + count : 0
     this.movedAtMs = this.#host.nowMs()
     if (this.remote?.closed === true) {
       this.taken = this.sent
       this.#after(this.#host.random.below(1024) / 1024, SocketEvent.reset)
-    } else this.remote?.onBytes()
+    } else if (!more) this.remote?.onBytes()
   }
 
   shutdownWrite(): number {
     if (this.phase !== 'open') return -Errno.ENOTCONN
     this.sendShut = true
     this.endSent = true
+    this.withheld = 0
     this.remote?.onBytes()
     this.wake(0)
     return 0
@@ -240,6 +249,7 @@ export class SimSocket extends SimFile implements Timed {
     } else if (this.phase === 'open') {
       this.sendShut = true
       this.endSent = true
+      this.withheld = 0
       this.remote?.onBytes()
     } else this.phase = 'dead'
   }

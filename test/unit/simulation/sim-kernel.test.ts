@@ -106,10 +106,10 @@ suite('SimKernel.epollWait()', () => {
   test('reports room only after a write found none, and once a third of it is free', () => {
     watch()
     wait()
-    assert.equal(kernel.send(socket.fd, at, ROOM), ROOM)
+    assert.equal(kernel.send(socket.fd, at, ROOM, 0), ROOM)
     socket.take(2)
     assert.equal(wait(), 0)
-    assert.equal(kernel.send(socket.fd, at, ROOM), 2)
+    assert.equal(kernel.send(socket.fd, at, ROOM, 0), 2)
     socket.take(2)
     assert.equal(wait(), 0)
     socket.take(3)
@@ -164,7 +164,7 @@ suite('SimKernel.recv()', () => {
     socket.end()
     socket.resetByRemote()
     assert.equal(kernel.recv(socket.fd, at, 100, 0), 0)
-    assert.equal(kernel.send(socket.fd, at, 1), -Errno.EPIPE)
+    assert.equal(kernel.send(socket.fd, at, 1, 0), -Errno.EPIPE)
   })
 
   test('stops at urgent data, and forgets it with the next read but not with a peek', () => {
