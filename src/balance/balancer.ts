@@ -49,3 +49,15 @@ export interface AlgorithmParts {
   /** A number from 0 to below 1. */
   random(): number
 }
+
+/** A backend as a balancer sees it. */
+export interface Candidate {
+  readonly row: number
+  /** Infinity for no limit. */
+  readonly maxConnections: number
+}
+
+/** Picks backends of one upstream, as the data plane asks today; {@link Algorithm} takes its place. */
+export interface Balancer {
+  choose(table: BackendTable, isExcluded: (row: number) => boolean): number
+}

@@ -4,6 +4,7 @@ import { hasControlCharacter, parseAddress, type Refusal } from './address.ts'
 import { nearest } from './nearest.ts'
 import { printable, quote } from './quote.ts'
 import type { AddressRole, SchemaNode, UnitRule } from './schema.ts'
+import { checkHex, checkHostPort, checkIp, checkNetwork, checkPercent, checkRange, checkRedisUrl } from './text-form.ts'
 
 /** Teaches the validator `duration`, `size`, `address` and `path`, which say themselves what is wrong. */
 export function addKeywords(ajv: Ajv2020): void {
@@ -14,7 +15,18 @@ export function addKeywords(ajv: Ajv2020): void {
     return 'message' in parsed ? parsed : undefined
   })
   add(ajv, 'path', checkPath)
+  add(ajv, 'percent', checkPercent)
+  add(ajv, 'range', checkRange)
+  add(ajv, 'ip', checkIp)
+  add(ajv, 'form', (form: keyof typeof forms, text) => forms[form](text))
 }
+
+const forms = {
+  network: checkNetwork,
+  'host-port': checkHostPort,
+  hex: checkHex,
+  'redis-url': checkRedisUrl,
+} as const
 
 function add<Rule>(ajv: Ajv2020, keyword: string, check: (rule: Rule, text: string) => Refusal | undefined): void {
   const validate: { (rule: Rule, text: string): boolean; errors?: { keyword: string; params: Refusal }[] } = (
@@ -59,9 +71,14 @@ function checkPath(rule: { readonly words: readonly string[] }, text: string): R
   const words = rule.words.join(' or ')
   if (hasControlCharacter(text)) return { message: `${quote(text)} has a control character`, hint: 'remove it' }
   if (text === '' || text.endsWith('/')) {
-    return { message: `${quote(text)} names no file`, hint: `write ${words}, or the path of a file` }
+    const hint = words === '' ? 'write the path of a file' : `write ${words}, or the path of a file`
+    return { message: `${quote(text)} names no file`, hint }
   }
   if (text.includes('/')) return undefined
+  if (words === '') {
+    const hint = `a path has a "/": ./${printable(text.slice(0, 64))}`
+    return { message: `${quote(text)} is not a path`, hint }
+  }
   const likely = nearest(text, rule.words)
   const word = likely === undefined ? `write ${words};` : `did you mean ${likely}?`
   return {
@@ -79,10 +96,16 @@ export function expected(node: SchemaNode | undefined): string {
   if (node.duration !== undefined) return describeUnit(node.duration, 'duration')
   if (node.size !== undefined) return describeUnit(node.size, 'size')
   if (node.address !== undefined) return 'an address such as 10.0.0.1:9100, [::1]:9100 or unix:/run/chat.sock'
-  if (node.path !== undefined) return `${node.path.words.join(', ')}, or the path of a file`
+  if (node.path !== undefined) return pathOr(node.path.words)
+  if (node.percent !== undefined) return `a share from ${node.percent.minimum} to ${node.percent.maximum}, such as 30%`
+  if (node.ip !== undefined) return 'an IP address'
   if (node.type === 'integer') return `a whole number from ${node.minimum} to ${node.maximum}`
   if (node.type === 'boolean') return 'true or false'
   if (node.type === 'array') return 'a list'
   if (node.type === 'object') return 'a map of keys and values'
   return 'text'
+}
+
+function pathOr(words: readonly string[]): string {
+  return words.length === 0 ? 'the path of a file' : `${words.join(', ')}, or the path of a file`
 }

@@ -2,6 +2,7 @@ import { dirname, resolve } from 'node:path'
 import type { Config } from '../model/config.ts'
 import { ConfigError } from '../model/errors.ts'
 import { checkAcross } from './cross-field.ts'
+import { checkKeys } from './cross-key.ts'
 import { toData } from './data.ts'
 import type { LbDocument } from './document.generated.ts'
 import { explain } from './explain.ts'
@@ -69,12 +70,13 @@ function examine(text: string, env: Readonly<NodeJS.ProcessEnv>, baseDirectory: 
   if (sizeFaults.length > 0) {
     return { document: undefined, root, faults: [...parseFaults, ...sizeFaults], unexplained: 0 }
   }
+  const keyFaults = checkKeys(data)
   const violations = validate(data)
   const explained = violations.slice(0, maxExplained).flatMap((violation) => explain(violation, root) ?? [])
   return {
     document: data,
     root,
-    faults: onePerValue([...parseFaults, ...explained, ...checkAcross(data, baseDirectory, machine)]),
+    faults: onePerValue([...parseFaults, ...explained, ...keyFaults, ...checkAcross(data, baseDirectory, machine)]),
     unexplained: Math.max(0, violations.length - maxExplained),
   }
 }

@@ -24,6 +24,19 @@ export interface SchemaNode {
   readonly address?: AddressRole
   /** A path, or one of some words. */
   readonly path?: { readonly words: readonly string[] }
+  /** A share such as `50%`, within bounds. */
+  readonly percent?: Bounds
+  /** Whole numbers such as `200` or `200-299`, within bounds. */
+  readonly range?: { readonly minimum: number; readonly maximum: number }
+  /** An IP address, and whether a port may follow. */
+  readonly ip?: 'none' | 'optional'
+  /** The form that a text has. */
+  readonly form?: 'network' | 'host-port' | 'hex' | 'redis-url'
+}
+
+export interface Bounds {
+  readonly minimum: string
+  readonly maximum: string
 }
 
 export interface UnitRule {

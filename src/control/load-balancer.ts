@@ -1,6 +1,6 @@
 import { formatAddress } from '../model/address.ts'
 import type { Config } from '../model/config.ts'
-import { BackendTable } from '../shared/backend-table.ts'
+import { BACKEND_HELD_BYTES, BackendTable } from '../shared/backend-table.ts'
 import { MAX_BACKENDS, MAX_LISTENERS, MAX_UPSTREAMS } from '../shared/limits.ts'
 import { ListenerCounter } from '../shared/worker-counters.ts'
 import { createSharedMemory, type SharedMemory } from '../shared/worker-memory.ts'
@@ -48,7 +48,7 @@ export class LoadBalancer {
   constructor(connectionCapacity: number, events: SupervisorEvents, drainRecords: () => void) {
     this.shared = createSharedMemory()
     this.supervisor = new Supervisor(this.shared, events)
-    this.table = new BackendTable(this.shared.backends, new SharedArrayBuffer(4 * MAX_BACKENDS))
+    this.table = new BackendTable(this.shared.backends, new SharedArrayBuffer(BACKEND_HELD_BYTES))
     this.#connectionCapacity = connectionCapacity
     this.#drainRecords = drainRecords
     this.rows = {

@@ -136,7 +136,7 @@ export interface HealthConfig {
   /** Header sent first, saying LOCAL. */
   readonly proxyProtocol: 'none' | 'v1' | 'v2'
   /** Null where the check does not speak TLS. `type: tls` always does. */
-  readonly tls: HealthTlsConfig | null
+  readonly tls: ClientTlsConfig | null
   readonly steps: readonly HealthStep[]
   readonly http: {
     readonly method: string
@@ -156,10 +156,11 @@ export interface HealthConfig {
   }
 }
 
-export interface HealthTlsConfig {
-  /** SNI, and the name that the certificate must have; empty for none. */
+/** How a TLS server is verified. */
+export interface ClientTlsConfig {
+  /** SNI, and the name that the certificate must have; empty for the host that is connected to. */
   readonly serverName: string
-  /** Path of PEM certificates to trust in place of the system's; empty for those. */
+  /** Path of PEM certificates to trust in place of the system's, or `system`. */
   readonly ca: string
   /** Whether the certificate is verified. */
   readonly verify: boolean
@@ -188,7 +189,7 @@ export interface RedisConfig {
   readonly sentinel: { readonly master: string; readonly nodes: readonly HostPort[]; readonly password: string } | null
   /** Nodes of a cluster besides the URL's; null where it is none. */
   readonly cluster: readonly HostPort[] | null
-  readonly tls: { readonly ca: string; readonly serverName: string; readonly verify: boolean }
+  readonly tls: ClientTlsConfig
 }
 
 export interface HostPort {
@@ -229,7 +230,7 @@ export type DiscoveryConfig =
       readonly record: 'address' | 'a' | 'aaaa' | 'srv'
       /** Port of addresses; SRV records bring their own. */
       readonly port: number
-      /** `host:port` of servers to ask in place of the system's. */
+      /** `IP` or `IP:port` of servers to ask in place of the system's; empty for those. */
       readonly resolvers: readonly string[]
     })
   | (DiscoveryBase & { readonly type: 'file'; readonly path: string })

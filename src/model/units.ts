@@ -48,6 +48,22 @@ export function parseSize(text: string): number | undefined {
   return parse(text, bytesByUnit)
 }
 
+/** A share from 0 to 1 of a whole percentage such as `50%`; undefined for anything else. */
+export function parsePercent(text: string): number | undefined {
+  const match = /^(\d{1,3})%$/.exec(text)
+  const value = match === null ? Number.NaN : Number(match[1])
+  return value <= 100 ? value / 100 : undefined
+}
+
+/** Whole numbers from `200-299`, or `200` alone, both ends included; undefined for anything else. */
+export function parseRange(text: string): { from: number; to: number } | undefined {
+  const match = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(text)
+  if (match === null) return undefined
+  const from = Number(match[1])
+  const to = Number(match[2] ?? match[1])
+  return from <= to ? { from, to } : undefined
+}
+
 /** What was probably meant by a duration that is none: `5 sec` gives `5s`, `1.5s` gives `1500ms`. Empty when unclear. */
 export function suggestDuration(text: string): string {
   return suggest(text, millisecondsByUnit, durationSpellings, 's')

@@ -1,4 +1,4 @@
-import { BACKEND_TABLE_BYTES } from './backend-table.ts'
+import { BACKEND_HELD_BYTES, BACKEND_TABLE_BYTES } from './backend-table.ts'
 import { CONTROL_CELLS, WORKER_CELLS } from './control-cells.ts'
 import { MAX_CONNECTIONS_PER_WORKER, MAX_UPSTREAMS } from './limits.ts'
 import { RECORD_RING_BYTES } from './record-ring.ts'
@@ -39,7 +39,7 @@ export function createWorkerMemory(maxConnections = MAX_CONNECTIONS_PER_WORKER):
   return {
     cells: new SharedArrayBuffer(4 * WORKER_CELLS),
     counters: createWorkerCounterMemory(),
-    held: new SharedArrayBuffer(BACKEND_TABLE_BYTES),
+    held: new SharedArrayBuffer(BACKEND_HELD_BYTES),
     records: new SharedArrayBuffer(RECORD_RING_BYTES),
     descriptors: new SharedArrayBuffer(4 * 2 * maxConnections),
   }

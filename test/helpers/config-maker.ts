@@ -10,6 +10,7 @@ export function makeConfig(changes: Partial<Config> = {}): Config {
     admin: { socket: 'none' },
     reload: { watch: false, debounceMs: 200 },
     shutdown: { drainMs: 1000 },
+    state: { directory: 'none' },
     limits: { connections: 1000, pendingBytes: 64 * 1024 * 1024 },
     listeners: [],
     upstreams: [makeUpstream()],
@@ -33,6 +34,14 @@ export function makeUpstream(changes: Partial<UpstreamConfig> = {}): UpstreamCon
   return {
     name: 'chat',
     balance: 'round-robin',
+    sourcePrefix: { ipv4: 32, ipv6: 64 },
+    sticky: null,
+    discovery: null,
+    health: null,
+    outlier: null,
+    slowStartMs: 0,
+    panicThreshold: 0,
+    connections: { onRemoved: 'keep', onUnhealthy: 'keep', drainMs: 30_000 },
     servers: [makeServer(9)],
     connect: { timeoutMs: 5000, attempts: 3 },
     ...changes,
@@ -40,7 +49,8 @@ export function makeUpstream(changes: Partial<UpstreamConfig> = {}): UpstreamCon
 }
 
 export function makeServer(port: number, changes: Partial<ServerConfig> = {}): ServerConfig {
-  return { address: loopback(port), weight: 1, maxConnections: Number.POSITIVE_INFINITY, ...changes }
+  const address = loopback(port)
+  return { address, weight: 1, maxConnections: Number.POSITIVE_INFINITY, priority: 0, state: 'ready', ...changes }
 }
 
 export function loopback(port: number): SocketAddress {

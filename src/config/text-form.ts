@@ -1,0 +1,81 @@
+import { isIP, isIPv6 } from 'node:net'
+import { parsePercent, parseRange } from '../model/units.ts'
+import { hasControlCharacter, type Refusal } from './address.ts'
+import { quote } from './quote.ts'
+import type { Bounds } from './schema.ts'
+
+/** `50%`, within bounds. */
+export function checkPercent(rule: Bounds, text: string): Refusal | undefined {
+  const value = parsePercent(text)
+  const hint = `write a share from ${rule.minimum} to ${rule.maximum}, such as 30%`
+  if (value === undefined) return { message: `${quote(text)} is not a percentage`, hint }
+  const isWithin = value >= (parsePercent(rule.minimum) ?? 0) && value <= (parsePercent(rule.maximum) ?? 1)
+  return isWithin ? undefined : { message: `${text} is out of bounds`, hint }
+}
+
+/** `200` or `200-299`, within bounds. */
+export function checkRange(rule: { minimum: number; maximum: number }, text: string): Refusal | undefined {
+  const range = parseRange(text)
+  if (range !== undefined && range.from >= rule.minimum && range.to <= rule.maximum) return undefined
+  const hint = `write ${rule.minimum}, or ${rule.minimum}-${rule.maximum}, or what lies between`
+  return { message: `${quote(text)} is not a range of whole numbers from ${rule.minimum} to ${rule.maximum}`, hint }
+}
+
+/** An IP address; with a port too where `port` is `optional`. */
+export function checkIp(port: 'none' | 'optional', text: string): Refusal | undefined {
+  if (isIP(text) !== 0 || (port === 'optional' && splitHostPort(text, isIP) !== undefined)) return undefined
+  const hint = port === 'none' ? 'write 10.0.0.1 or fd00::1' : 'write 10.0.0.1, 10.0.0.1:53 or [fd00::1]:53'
+  return { message: `${quote(text)} is not an IP address`, hint }
+}
+
+/** `10.0.0.0/8`, `fd00::/8`, or one address. */
+export function checkNetwork(text: string): Refusal | undefined {
+  const match = /^([^/]+)(?:\/(0|[1-9]\d{0,2}))?$/.exec(text)
+  const family = isIP(match?.[1] ?? '')
+  const bits = Number(match?.[2] ?? 0)
+  if (family !== 0 && bits <= (family === 4 ? 32 : 128)) return undefined
+  return { message: `${quote(text)} is not a network`, hint: 'write 10.0.0.0/8, fd00::/8 or one address' }
+}
+
+/** `host:port`; the host may be a name. */
+export function checkHostPort(text: string): Refusal | undefined {
+  if (splitHostPort(text, (host) => isIP(host) || (hostName.test(host) ? 1 : 0)) !== undefined) return undefined
+  return {
+    message: `${quote(text)} is not a host and a port`,
+    hint: 'write redis.internal:26379, 10.0.0.1:26379 or [fd00::1]:26379',
+  }
+}
+
+/** Pairs of hexadecimal digits; blanks between them are allowed. */
+export function checkHex(text: string): Refusal | undefined {
+  if (/^(?:\s*[0-9A-Fa-f]{2})+\s*$/.test(text)) return undefined
+  return { message: `${quote(text)} is not a row of hexadecimal pairs`, hint: 'write 48 65 6c 6c 6f' }
+}
+
+/** `redis://` or `rediss://`. What it says of the URL never quotes it: there may be a password in it. */
+export function checkRedisUrl(text: string): Refusal | undefined {
+  const hint = 'write redis://host:6379, or rediss://user:password@host:6379/0 for TLS'
+  const url = hasControlCharacter(text) || !URL.canParse(text) ? undefined : new URL(text)
+  if (url === undefined) return { message: 'this is not a URL', hint }
+  if (url.protocol !== 'redis:' && url.protocol !== 'rediss:') {
+    return { message: `the scheme ${quote(url.protocol)} is not of Redis`, hint }
+  }
+  if (url.hostname === '') return { message: 'the URL names no host', hint }
+  if (!/^\/?\d{0,5}$/.test(url.pathname)) return { message: 'the database of the URL is not a number', hint }
+  return undefined
+}
+
+const hostName = /^(?=.{1,253}$)[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,62})(?:\.[A-Za-z0-9_-]{1,63})*\.?$/
+
+/** Host, without brackets, and port; undefined where the text has another form or `accepts` gives 0 for the host. */
+export function splitHostPort(
+  text: string,
+  accepts: (host: string) => number,
+): { host: string; port: number } | undefined {
+  const match = /^(?:\[([^\]]+)\]|([^:[\]]+)):([1-9]\d{0,4})$/.exec(text)
+  if (match === null) return undefined
+  const [, bracketed, plain = '', port = ''] = match
+  if (bracketed !== undefined && !isIPv6(bracketed)) return undefined
+  const host = bracketed ?? plain
+  return accepts(host) !== 0 && Number(port) <= 65_535 ? { host, port: Number(port) } : undefined
+}
