@@ -1,12 +1,13 @@
 import { formatAddress } from '../model/address.ts'
-import type { Config } from '../model/config.ts'
+import type { Config, ServerConfig } from '../model/config.ts'
+import type { Membership } from '../model/snapshot.ts'
 import { BACKEND_HELD_BYTES, BackendTable } from '../shared/backend-table.ts'
 import { MAX_BACKENDS, MAX_LISTENERS, MAX_UPSTREAMS } from '../shared/limits.ts'
 import { ListenerCounter } from '../shared/worker-counters.ts'
 import { createSharedMemory, type SharedMemory } from '../shared/worker-memory.ts'
 import { ListeningSockets, type OpenSocket, type SocketWish } from './listening-sockets.ts'
-import { RowRegistry } from './row-registry.ts'
-import { type BuiltSnapshot, buildSnapshot, type Rows } from './snapshot-builder.ts'
+import { type Age, RowRegistry } from './row-registry.ts'
+import { type BuiltSnapshot, buildMembership, buildSnapshot, type Members, type Rows } from './snapshot-builder.ts'
 import { Supervisor, type SupervisorEvents } from './supervisor.ts'
 
 /**
@@ -18,6 +19,7 @@ const HANDSHAKE_LINGER_MS = 250
 /** A configuration that workers hold and that only waits for the commit. */
 export interface Prepared extends BuiltSnapshot {
   readonly config: Config
+  readonly members: Members
   readonly wishes: readonly SocketWish[]
   readonly sockets: ReadonlyMap<string, OpenSocket>
 }
@@ -36,6 +38,8 @@ export class LoadBalancer {
   readonly #drainRecords: () => void
   #current: Prepared | null = null
   #generation = 0
+  /** Of the last change of members: by a reload, or by discovery. */
+  #epoch = 0
   /** Connections that were accepted by listeners whose rows are cleared. */
   #acceptedBefore = 0
   /** Sockets that are being let go, so that a reload that wants the address again waits for that. */
@@ -52,16 +56,22 @@ export class LoadBalancer {
     this.#connectionCapacity = connectionCapacity
     this.#drainRecords = drainRecords
     this.rows = {
-      listeners: new RowRegistry('listeners', MAX_LISTENERS, (row) => this.#forgetListener(row)),
-      upstreams: new RowRegistry('upstreams', MAX_UPSTREAMS, () => {}),
-      backends: new RowRegistry('backends', MAX_BACKENDS, (row) =>
-        this.#clear((counters) => counters.clearBackend(row)),
-      ),
+      listeners: new RowRegistry('listeners', MAX_LISTENERS, { onRelease: (row) => this.#forgetListener(row) }),
+      upstreams: new RowRegistry('upstreams', MAX_UPSTREAMS, { onAssign: (row) => this.#forgetUpstream(row) }),
+      backends: new RowRegistry('backends', MAX_BACKENDS, {
+        onAssign: (row, id) => this.table.assign(row, id),
+        onRelease: (row) => this.#clear((counters) => counters.clearBackend(row)),
+      }),
     }
   }
 
   get current(): Prepared | null {
     return this.#current
+  }
+
+  /** The backends of every upstream that is served. */
+  get members(): Members {
+    return this.#current?.members ?? new Map()
   }
 
   /** Connections ever accepted, those of listeners that are gone included. */
@@ -74,22 +84,22 @@ export class LoadBalancer {
    * Everything that can fail: rows, sockets, the workers' readiness. Throws MCS_BIND_FAILED, MCS_LIMIT_EXCEEDED or
    * MCS_WORKER_FAILED, and then leaves all as it was.
    */
-  async prepare(config: Config): Promise<Prepared> {
+  async prepare(config: Config, members: Members = new Map()): Promise<Prepared> {
     await this.#retiring
     this.#collectRows()
     const wishes = socketWishes(config)
     const { sockets, undo } = await this.sockets.open(wishes)
-    const generation = ++this.#generation
+    const age = { generation: ++this.#generation, epoch: ++this.#epoch }
     let built: BuiltSnapshot | null = null
     try {
-      built = buildSnapshot(config, generation, this.rows, sockets, this.#connectionCapacity)
+      built = buildSnapshot(config, members, age, this.rows, sockets, this.#connectionCapacity)
       await this.supervisor.prepare(built.snapshot)
       for (const wish of wishes) this.sockets.listen(sockets.get(formatAddress(wish.address))!, wish)
-      return { ...built, config, wishes, sockets }
+      return { ...built, config, members, wishes, sockets }
     } catch (error) {
       if (built !== null) this.supervisor.discard(built.snapshot)
       undo()
-      this.#retainRows(generation)
+      this.#retainRows(age)
       throw error
     }
   }
@@ -99,7 +109,7 @@ export class LoadBalancer {
     const previous = this.#current
     this.#current = next
     this.supervisor.commit(next.snapshot)
-    this.#retainRows(next.snapshot.generation)
+    this.#retainRows(next.snapshot)
     return previous
   }
 
@@ -116,10 +126,42 @@ export class LoadBalancer {
     if (leaving.length > 0) this.#retiring = this.#letGo(leaving)
   }
 
+  /**
+   * Gives an upstream other backends, under all generations at once: live connections stay. To be called between
+   * reloads only, not while one is prepared. Throws MCS_LIMIT_EXCEEDED, and then leaves all as it was.
+   */
+  updateMembers(upstream: string, servers: readonly ServerConfig[]): Membership {
+    this.#collectRows()
+    const current = this.#current!
+    const index = current.snapshot.upstreams.findIndex(({ name }) => name === upstream)
+    const { row } = current.snapshot.upstreams[index]!
+    const age = { generation: current.snapshot.generation, epoch: ++this.#epoch }
+    try {
+      const { membership, keys } = buildMembership({ name: upstream, row }, servers, age.epoch, this.rows)
+      const upstreams = current.snapshot.upstreams.map((one, i) => (i === index ? { ...one, membership } : one))
+      const backends = new Map(current.used.backends).set(upstream, keys)
+      this.#current = {
+        ...current,
+        members: new Map(current.members).set(upstream, servers),
+        snapshot: { ...current.snapshot, epoch: age.epoch, upstreams },
+        used: { ...current.used, backends },
+      }
+      this.supervisor.updateMembers(this.#current.snapshot, membership)
+      return membership
+    } finally {
+      this.#retainRows(age)
+    }
+  }
+
+  /** Has every worker end its connections to these backends. */
+  endConnections(rows: readonly number[], cause: number): void {
+    this.supervisor.endConnections(rows, cause)
+  }
+
   /** Stops accepting: a snapshot without listeners serves. Connections live on. */
   async stopAccepting(): Promise<void> {
     const { config } = this.#current!
-    const next = await this.prepare({ ...config, listeners: [] })
+    const next = await this.prepare({ ...config, listeners: [] }, this.members)
     this.commit(next)
     await this.retire()
     await this.#retiring
@@ -137,6 +179,10 @@ export class LoadBalancer {
     this.#clear((counters) => counters.clearListener(row))
   }
 
+  #forgetUpstream(row: number): void {
+    Atomics.store(new Int32Array(this.shared.panics), row, 0)
+  }
+
   #acceptedBy(row: number): number {
     const { handles } = this.supervisor
     return handles.reduce((sum, { counters }) => sum + counters.readListener(row, ListenerCounter.accepted), 0)
@@ -146,16 +192,21 @@ export class LoadBalancer {
     for (const handle of this.supervisor.handles) clear(handle.counters)
   }
 
-  /** Rows that no snapshot names any more: kept while connections, or records in a ring, may speak of them. */
-  #retainRows(generation: number): void {
+  /** Rows that nothing served names any more: kept while connections, or records in a ring, may speak of them. */
+  #retainRows(age: Age): void {
     const used = this.#current?.used
-    this.rows.listeners.retain(used?.listeners ?? new Set(), generation)
-    this.rows.upstreams.retain(used?.upstreams ?? new Set(), generation)
-    this.rows.backends.retain(used?.backends ?? new Set(), generation)
+    const backends = used?.backends ?? new Map<string, ReadonlySet<string>>()
+    const upstreamOf = (key: string) => key.slice(0, key.indexOf(' '))
+    this.rows.listeners.retain(used?.listeners ?? new Set(), () => age)
+    this.rows.upstreams.retain(used?.upstreams ?? new Set(), () => age)
+    this.rows.backends.retain({ has: (key) => backends.get(upstreamOf(key))?.has(key) === true }, (key) =>
+      // Members change under all generations, but an upstream that is gone is still dialled for those who had it.
+      backends.has(upstreamOf(key)) ? { generation: 0, epoch: age.epoch } : age,
+    )
   }
 
   #collectRows(): void {
-    const oldest = this.supervisor.oldestGeneration()
+    const oldest = this.supervisor.oldest()
     this.#drainRecords()
     this.rows.listeners.collect(oldest, () => false)
     this.rows.upstreams.collect(oldest, () => false)

@@ -1,40 +1,62 @@
 import { McsError } from '../model/errors.ts'
 
+/** A point in the life of the process: what a worker has passed when it serves nothing older. */
+export interface Age {
+  readonly generation: number
+  readonly epoch: number
+}
+
 interface Entry {
   readonly row: number
+  readonly id: number
   readonly name: string
-  /** Generation since which no snapshot names it; 0 while one does. */
-  unusedSince: number
-  /** Whether a snapshot that names it was ever served. */
+  /** Since when nothing that is served names it; null while something does. */
+  unusedSince: Age | null
+  /** Whether anything that names it was ever served. */
   hasServed: boolean
 }
 
+/** How many owners that are gone can still be named: logs speak of them a while longer. */
+const MAX_FORMER_NAMES = 65_536
+
 /**
- * Gives rows of a shared table to what a snapshot names: listeners, upstreams, backends. The same key keeps its row from
- * snapshot to snapshot, and with it its counts and counters. A row is given anew only when no worker serves a
- * generation that knew its last owner.
+ * Gives rows of a shared table to what is served: listeners, upstreams, backends. The same key keeps its row from
+ * change to change, and with it its counts and counters. A row is given anew only when no worker serves anything that
+ * knew its last owner.
  */
 export class RowRegistry {
   readonly #what: string
   readonly #maximum: number
-  readonly #onReuse: (row: number) => void
+  readonly #events: { onAssign?(row: number, id: number): void; onRelease?(row: number): void }
   readonly #byKey = new Map<string, Entry>()
   readonly #names: string[] = []
+  readonly #namesById = new Map<number, string>()
+  readonly #former: number[] = []
   readonly #free: number[] = []
+  #lastId = 0
 
-  /** `what` names the rows in errors; `onReuse` clears what the shared tables hold for a row. */
-  constructor(what: string, maximum: number, onReuse: (row: number) => void) {
+  /** `what` names the rows in errors; the events prepare and clear what the shared tables hold for a row. */
+  constructor(
+    what: string,
+    maximum: number,
+    events: { onAssign?(row: number, id: number): void; onRelease?(row: number): void } = {},
+  ) {
     this.#what = what
     this.#maximum = maximum
-    this.#onReuse = onReuse
+    this.#events = events
   }
 
   /** The row of `key`, given now if it has none. Throws MCS_LIMIT_EXCEEDED when the table is full. */
   rowFor(key: string, name: string): number {
+    return this.entryFor(key, name).row
+  }
+
+  /** As {@link rowFor}, and the id of the owner: a number that no two owners ever have. */
+  entryFor(key: string, name: string): { readonly row: number; readonly id: number } {
     const known = this.#byKey.get(key)
     if (known !== undefined) {
-      known.unusedSince = 0
-      return known.row
+      known.unusedSince = null
+      return known
     }
     const row = this.#free.pop() ?? this.#names.length
     if (row >= this.#maximum) {
@@ -44,9 +66,13 @@ export class RowRegistry {
         { source: 'config' },
       )
     }
+    const id = ++this.#lastId
+    const entry: Entry = { row, id, name, unusedSince: null, hasServed: false }
     this.#names[row] = name
-    this.#byKey.set(key, { row, name, unusedSince: 0, hasServed: false })
-    return row
+    this.#namesById.set(id, name)
+    this.#byKey.set(key, entry)
+    this.#events.onAssign?.(row, id)
+    return entry
   }
 
   /** Every row that has an owner, former ones with live connections included. */
@@ -59,30 +85,42 @@ export class RowRegistry {
     return this.#names[row] ?? 'unknown'
   }
 
+  /** The name of an owner, former ones included for a long while. */
+  nameOfId(id: number): string {
+    return this.#namesById.get(id) ?? 'unknown'
+  }
+
   /**
-   * Marks every key that `used`, what is served now, does not have as unused since `generation`. Rows that were given to
+   * Marks every key that `used`, what is served now, does not have as unused since `age` of it. Rows that were given to
    * a configuration which was refused are free at once: no connection can know them, and if they waited for the next
    * generation, a file that asks for too many would leave no room for the one that mends it.
    */
-  retain(used: ReadonlySet<string>, generation: number): void {
+  retain(used: { has(key: string): boolean }, age: (key: string) => Age): void {
     for (const [key, entry] of this.#byKey) {
       if (used.has(key)) entry.hasServed = true
       else if (!entry.hasServed) this.#release(key, entry)
-      else if (entry.unusedSince === 0) entry.unusedSince = generation
+      else entry.unusedSince ??= age(key)
     }
   }
 
-  /** Frees the rows that no generation from `oldestGeneration` on knows, unless `isBusy`. */
-  collect(oldestGeneration: number, isBusy: (row: number) => boolean): void {
+  /** Frees the rows of which `oldest`, the oldest that any worker serves, no longer knows, unless `isBusy`. */
+  collect(oldest: Age, isBusy: (row: number) => boolean): void {
     for (const [key, entry] of this.#byKey) {
-      if (entry.unusedSince === 0 || entry.unusedSince > oldestGeneration || isBusy(entry.row)) continue
-      this.#release(key, entry)
+      const since = entry.unusedSince
+      if (since === null || since.generation > oldest.generation || since.epoch > oldest.epoch) continue
+      if (!isBusy(entry.row)) this.#release(key, entry)
     }
   }
 
   #release(key: string, entry: Entry): void {
     this.#byKey.delete(key)
-    this.#onReuse(entry.row)
+    this.#events.onRelease?.(entry.row)
     this.#free.push(entry.row)
+    this.#former.push(entry.id)
+    if (this.#former.length > 2 * MAX_FORMER_NAMES) this.#forget()
+  }
+
+  #forget(): void {
+    for (const id of this.#former.splice(0, MAX_FORMER_NAMES)) this.#namesById.delete(id)
   }
 }

@@ -1,14 +1,18 @@
-import { buildSchedule, scheduleLength } from '../balance/round-robin.ts'
+import { buildGroups, type GroupMember, longestSchedule, MAX_SCHEDULE } from '../balance/group.ts'
 import { domainOf, encodeSockaddr } from '../kernel/sockaddr.ts'
 import { formatAddress } from '../model/address.ts'
-import type { Config, ListenerConfig, UpstreamConfig } from '../model/config.ts'
+import type { Config, ListenerConfig, ServerConfig, UpstreamConfig } from '../model/config.ts'
 import { McsError } from '../model/errors.ts'
-import type { BackendSnapshot, ListenerSnapshot, Snapshot, UpstreamSnapshot } from '../model/snapshot.ts'
+import type {
+  BackendGroup,
+  BackendSnapshot,
+  ListenerSnapshot,
+  Membership,
+  Snapshot,
+  UpstreamSnapshot,
+} from '../model/snapshot.ts'
 import type { OpenSocket } from './listening-sockets.ts'
-import type { RowRegistry } from './row-registry.ts'
-
-/** Longest round of weighted round-robin, all weights of an upstream divided by what they share. */
-const MAX_SCHEDULE = 1_048_576
+import type { Age, RowRegistry } from './row-registry.ts'
 
 /** The rows of everything that snapshots name. */
 export interface Rows {
@@ -21,8 +25,12 @@ export interface Rows {
 export interface UsedKeys {
   readonly listeners: Set<string>
   readonly upstreams: Set<string>
-  readonly backends: Set<string>
+  /** By upstream. */
+  readonly backends: Map<string, ReadonlySet<string>>
 }
+
+/** The backends of upstreams whose file does not list them all, by the upstream's name. */
+export type Members = ReadonlyMap<string, readonly ServerConfig[]>
 
 export interface BuiltSnapshot {
   readonly snapshot: Snapshot
@@ -35,20 +43,24 @@ export interface BuiltSnapshot {
  */
 export function buildSnapshot(
   config: Config,
-  generation: number,
+  members: Members,
+  age: Age,
   rows: Rows,
   sockets: ReadonlyMap<string, OpenSocket>,
   connectionLimit: number,
 ): BuiltSnapshot {
-  const used: UsedKeys = { listeners: new Set(), upstreams: new Set(), backends: new Set() }
+  const used: UsedKeys = { listeners: new Set(), upstreams: new Set(), backends: new Map() }
   const snapshot: Snapshot = {
-    generation,
+    generation: age.generation,
+    epoch: age.epoch,
     workers: config.workers,
     connectionLimit: Math.min(config.limits.connections, connectionLimit),
     pendingBytesPerWorker: Math.floor(config.limits.pendingBytes / config.workers),
     accessLog: config.accessLog.to !== 'none',
     listeners: config.listeners.map((listener) => buildListener(listener, config, rows, used, sockets)),
-    upstreams: config.upstreams.map((upstream) => buildUpstream(upstream, rows, used)),
+    upstreams: config.upstreams.map((upstream) =>
+      buildUpstream(upstream, members.get(upstream.name) ?? upstream.servers, age, rows, used),
+    ),
   }
   return { snapshot, used }
 }
@@ -77,36 +89,72 @@ function buildListener(
   }
 }
 
-function buildUpstream(upstream: UpstreamConfig, rows: Rows, used: UsedKeys): UpstreamSnapshot {
-  const weights = upstream.servers.map((server) => server.weight)
-  const turns = scheduleLength(weights)
-  if (turns > MAX_SCHEDULE) {
-    const message = `Cannot balance upstream "${upstream.name}": its weights, divided by what they share, add up to ${turns}; keep the sum at or below ${MAX_SCHEDULE}`
-    throw new McsError('MCS_LIMIT_EXCEEDED', message, { source: 'config' })
-  }
+function buildUpstream(
+  upstream: UpstreamConfig,
+  servers: readonly ServerConfig[],
+  age: Age,
+  rows: Rows,
+  used: UsedKeys,
+): UpstreamSnapshot {
   used.upstreams.add(upstream.name)
+  const row = rows.upstreams.rowFor(upstream.name, upstream.name)
+  const { membership, keys } = buildMembership({ name: upstream.name, row }, servers, age.epoch, rows)
+  used.backends.set(upstream.name, keys)
   return {
     name: upstream.name,
-    row: rows.upstreams.rowFor(upstream.name, upstream.name),
+    row,
+    balance: upstream.balance,
+    sourcePrefix: upstream.sourcePrefix,
     connectTimeoutMs: upstream.connect.timeoutMs,
     attempts: upstream.connect.attempts,
-    schedule: buildSchedule(weights),
-    backends: upstream.servers.map((server): BackendSnapshot => {
-      const name = formatAddress(server.address)
-      const key = backendKey(upstream.name, name)
-      used.backends.add(key)
-      return {
-        name,
-        row: rows.backends.rowFor(key, name),
-        domain: domainOf(server.address),
-        sockaddr: encodeSockaddr(server.address),
-        maxConnections: server.maxConnections,
-      }
-    }),
+    failuresToTell: upstream.outlier?.consecutiveFailures ?? 0,
+    earlyResetMs: upstream.outlier?.earlyResetMs ?? 0,
+    membership,
   }
 }
 
+/** Turns the backends of an upstream into what workers choose from. Throws MCS_LIMIT_EXCEEDED. */
+export function buildMembership(
+  upstream: { readonly name: string; readonly row: number },
+  servers: readonly ServerConfig[],
+  epoch: number,
+  rows: Rows,
+): { membership: Membership; keys: Set<string> } {
+  const keys = new Set<string>()
+  const backends = servers.map((server): BackendSnapshot => {
+    const name = formatAddress(server.address)
+    const key = backendKey(upstream.name, name)
+    keys.add(key)
+    const { row, id } = rows.backends.entryFor(key, name)
+    return {
+      name,
+      row,
+      id,
+      domain: domainOf(server.address),
+      sockaddr: encodeSockaddr(server.address),
+      maxConnections: server.maxConnections,
+    }
+  })
+  const members = servers.map((server, i) => ({
+    name: backends[i]!.name,
+    row: backends[i]!.row,
+    weight: server.weight,
+    maxConnections: server.maxConnections,
+    priority: server.priority,
+  }))
+  return { membership: { upstream: upstream.row, epoch, backends, groups: groupsOf(upstream.name, members) }, keys }
+}
+
+function groupsOf(upstream: string, members: readonly GroupMember[]): BackendGroup[] {
+  const turns = longestSchedule(members)
+  if (turns > MAX_SCHEDULE) {
+    const message = `Cannot balance upstream "${upstream}": its weights, divided by what they share, add up to ${turns}; keep the sum at or below ${MAX_SCHEDULE}`
+    throw new McsError('MCS_LIMIT_EXCEEDED', message, { source: 'config' })
+  }
+  return buildGroups(members)
+}
+
 /** A backend is the same one as long as its upstream and its address are. */
-function backendKey(upstream: string, address: string): string {
+export function backendKey(upstream: string, address: string): string {
   return `${upstream} ${address}`
 }

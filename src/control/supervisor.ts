@@ -1,8 +1,9 @@
 import type { WorkerReport } from '../dataplane/messages.ts'
 import { McsError } from '../model/errors.ts'
-import type { Snapshot } from '../model/snapshot.ts'
+import type { Membership, Snapshot } from '../model/snapshot.ts'
 import { ControlCell, WorkerCell } from '../shared/control-cells.ts'
 import type { SharedMemory } from '../shared/worker-memory.ts'
+import type { Age } from './row-registry.ts'
 import { type WorkerExit, WorkerHandle } from './worker-handle.ts'
 
 /** How long a worker may take to answer an order. It answers within microseconds unless something is badly wrong. */
@@ -17,6 +18,8 @@ export interface SupervisorEvents {
   onCrash(worker: number, error: unknown, lostConnections: number, willRestart: boolean): void
   /** Too many crashes: the process must end. */
   onGiveUp(): void
+  /** Connections to the backend in `row` have failed as often in a row as its upstream asks to be told of. */
+  onFailing(row: number, id: number): void
 }
 
 interface Waiter {
@@ -53,10 +56,17 @@ export class Supervisor {
     return this.#handles.filter((handle) => handle.isRunning)
   }
 
-  /** The lowest generation that any worker serves or holds connections of. */
-  oldestGeneration(): number {
-    const generations = this.running.map((handle) => Atomics.load(handle.cells, WorkerCell.oldestGeneration))
-    return Math.min(...generations.filter((generation) => generation > 0), this.#current?.generation ?? 0)
+  /** The lowest generation that any worker serves or holds connections of, and the oldest members it chooses from. */
+  oldest(): Age {
+    const lowest = (cell: number, current = 0) =>
+      this.running
+        .map((handle) => Atomics.load(handle.cells, cell))
+        .filter((value) => value > 0)
+        .reduce((least, value) => Math.min(least, value), current)
+    return {
+      generation: lowest(WorkerCell.oldestGeneration, this.#current?.generation),
+      epoch: lowest(WorkerCell.epoch, this.#current?.epoch),
+    }
   }
 
   /** First phase: every worker has the snapshot and can serve it. Rejects with MCS_WORKER_FAILED. */
@@ -92,6 +102,17 @@ export class Supervisor {
     this.#pending = null
     Atomics.store(this.#control, ControlCell.generation, snapshot.generation)
     for (const handle of this.#handles) handle.wake()
+  }
+
+  /** Has every worker choose from other members from now on. `current` is the snapshot that has them too. */
+  updateMembers(current: Snapshot, membership: Membership): void {
+    this.#current = current
+    for (const handle of this.running) handle.order({ type: 'members', membership })
+  }
+
+  /** Has every worker end its connections to these backends. */
+  endConnections(rows: readonly number[], cause: number): void {
+    for (const handle of this.running) handle.order({ type: 'end', rows, cause })
   }
 
   /** Resolves when every worker accepts under `generation`. */
@@ -159,7 +180,10 @@ export class Supervisor {
 
   #start(handle: WorkerHandle): void {
     handle.start(
-      (report) => this.#settle(handle, (waiter) => waiter.accepts(report)),
+      (report) => {
+        if (report.type === 'failing') this.#events.onFailing(report.row, report.id)
+        else this.#settle(handle, (waiter) => waiter.accepts(report))
+      },
       (exit) => this.#onExit(handle, exit),
     )
   }

@@ -17,7 +17,7 @@ import { RecordRing } from '../shared/record-ring.ts'
 import { WorkerCounters } from '../shared/worker-counters.ts'
 import type { SharedMemory, WorkerMemory } from '../shared/worker-memory.ts'
 import { ChunkPool } from './chunk-pool.ts'
-import { type ServingSnapshot, ServingTable } from './serving.ts'
+import { type BalanceMemory, type ServingSnapshot, ServingTable, type ServingUpstream } from './serving.ts'
 import { Flag, Slots } from './slots.ts'
 import { TimerWheel } from './timer-wheel.ts'
 import type { Tuning } from './tuning.ts'
@@ -47,7 +47,10 @@ export class Core {
   /** shared/control-cells.ts: the process's, and this worker's. */
   readonly control: Int32Array
   readonly cells: Int32Array
-  readonly cursors: Int32Array
+  /** What balancers work on: the backend table, and where the turns of each upstream stand. */
+  readonly balance: BalanceMemory
+  /** By upstream row: bit i says that health is ignored in group i. */
+  readonly panics: Int32Array
   /** Reads go here first. */
   readonly scratchAt: number
   /** Room for one sockaddr, as bytes and as words. */
@@ -65,7 +68,7 @@ export class Core {
   readonly #queue: number[] = []
   #scratch: Uint8Array
 
-  constructor(kernel: Kernel, tuning: Tuning, workerId: number, shared: SharedMemory, own: WorkerMemory) {
+  constructor(kernel: Kernel, tuning: Tuning, workerId: number, shared: SharedMemory, own: WorkerMemory, random: () => number) {
     this.kernel = kernel
     this.tuning = tuning
     this.workerId = workerId
@@ -84,7 +87,8 @@ export class Core {
     this.counters = new WorkerCounters(own.counters)
     this.records = new RecordRing(own.records)
     this.control = new Int32Array(shared.control)
-    this.cursors = new Int32Array(shared.cursors)
+    this.balance = { table: this.table, cursors: new Int32Array(shared.cursors), random }
+    this.panics = new Int32Array(shared.panics)
     this.#scratch = Buffer.allocUnsafeSlow(tuning.largeReadBytes)
     this.scratchAt = kernel.addressOf(this.#scratch)
     this.sockaddr = Buffer.allocUnsafeSlow(SOCKADDR_BYTES)
@@ -95,6 +99,12 @@ export class Core {
   /** The descriptor of a side; -1 when it has none. */
   fd(side: number): number {
     return this.slots.descriptor[side]! - 1
+  }
+
+  /** The upstream that a connection's listener sends to. */
+  upstreamOf(connection: number): ServingUpstream {
+    const serving = this.servings.at(this.slots.serving[connection]!)
+    return serving.upstreams[serving.listeners[this.slots.listener[connection]!]!.upstream]!
   }
 
   /** Registers a side's socket with epoll. Returns 0 or a negated errno. */

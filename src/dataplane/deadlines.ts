@@ -38,10 +38,9 @@ export class Deadlines {
   }
 
   #lookAtDial(connection: number): void {
-    const { slots, servings, nowMs, timers } = this.#core
-    const serving = servings.at(slots.serving[connection]!)
-    const upstream = serving.upstreams[serving.listeners[slots.listener[connection]!]!.upstream]!
-    const deadlineMs = slots.dialedAt[connection]! + upstream.connectTimeoutMs
+    const { slots, nowMs, timers } = this.#core
+    const upstream = this.#core.upstreamOf(connection)
+    const deadlineMs = slots.dialedAt[connection]! + upstream.policy.connectTimeoutMs
     if (this.#core.fd(2 * connection + 1) < 0) this.#dialer.dial(connection)
     else if (nowMs >= deadlineMs) this.#dialer.onTimeout(connection)
     else timers.arm(connection, deadlineMs)

@@ -15,7 +15,9 @@ import { MAX_RECORDED_ATTEMPTS } from '../shared/access-record.ts'
 import { BackendCounter } from '../shared/worker-counters.ts'
 import type { Closer } from './closer.ts'
 import type { Core } from './core.ts'
+import type { Outcomes } from './outcomes.ts'
 import type { Relay } from './relay.ts'
+import type { ServingUpstream } from './serving.ts'
 import { Flag, MAX_ATTEMPTS, Phase } from './slots.ts'
 
 const { EALREADY, EINPROGRESS, EINTR, EISCONN, EMFILE, ENFILE, ENOBUFS, ENOMEM, EADDRNOTAVAIL, ETIMEDOUT } = Errno
@@ -30,16 +32,18 @@ export class Dialer {
   readonly #core: Core
   readonly #closer: Closer
   readonly #relay: Relay
+  readonly #outcomes: Outcomes
   readonly #unavailable = Buffer.from(UNAVAILABLE)
   readonly #unavailableAt: number
   /** The connection for which a backend is being chosen. */
   #connection = 0
-  readonly #isTried = (row: number): boolean => this.#wasTried(row)
+  readonly #request: Request = { clientHash: 0, isExcluded: (row) => this.#wasTried(row) }
 
-  constructor(core: Core, closer: Closer, relay: Relay) {
+  constructor(core: Core, closer: Closer, relay: Relay, outcomes: Outcomes) {
     this.#core = core
     this.#closer = closer
     this.#relay = relay
+    this.#outcomes = outcomes
     this.#unavailableAt = core.kernel.addressOf(this.#unavailable)
   }
 
@@ -66,21 +70,29 @@ export class Dialer {
 
   /** Connects the first backend that can be reached; gives up by the listener's policy. */
   dial(connection: number): void {
-    const { slots, servings, table } = this.#core
-    const serving = servings.at(slots.serving[connection]!)
-    const upstream = serving.upstreams[serving.listeners[slots.listener[connection]!]!.upstream]!
+    const { slots } = this.#core
+    const upstream = this.#core.upstreamOf(connection)
     let errno = 0
-    while (slots.attempts[connection]! < Math.min(upstream.attempts, MAX_ATTEMPTS)) {
-      this.#connection = connection
-      const position = upstream.balancer.choose(table, this.#isTried)
-      if (position < 0) break
-      const backend = upstream.backends[position]!
+    while (slots.attempts[connection]! < Math.min(upstream.policy.attempts, MAX_ATTEMPTS)) {
+      const backend = this.#choose(connection, upstream)
+      if (backend === undefined) break
       errno = this.#attempt(connection, backend)
       if (errno === 0) return
       if (OUT_OF_DESCRIPTORS.includes(errno) && this.#waitForDescriptor(connection)) return
       this.#noteFailure(connection, errno)
     }
     this.#giveUp(connection)
+  }
+
+  /** A backend at which a place has been taken; undefined when none can take the connection. */
+  #choose(connection: number, upstream: ServingUpstream): BackendSnapshot | undefined {
+    const { panics, slots } = this.#core
+    this.#connection = connection
+    if (upstream.hashesClients) {
+      this.#request.clientHash = sourceKey(slots.clientAddress, 5 * connection, upstream.policy.sourcePrefix)
+    }
+    const position = upstream.balancer.choose(this.#request, panics[upstream.policy.row]!)
+    return position < 0 ? undefined : upstream.backends[position]
   }
 
   /** An event on the backend's socket while it connects. */
@@ -110,7 +122,7 @@ export class Dialer {
     const { kernel, slots } = core
     const tried = slots.attempts[connection]!
     slots.backendRow[connection] = backend.row
-    slots.triedRows[connection * MAX_ATTEMPTS + tried] = backend.row
+    slots.triedIds[connection * MAX_ATTEMPTS + tried] = backend.id
     slots.attempts[connection] = tried + 1
     const side = 2 * connection + 1
     const fd = kernel.socket(backend.domain)
@@ -164,6 +176,7 @@ export class Dialer {
     if (index < MAX_RECORDED_ATTEMPTS) slots.triedErrnos[connection * MAX_RECORDED_ATTEMPTS + index] = errno
     slots.errno[connection] = errno
     counters.addBackend(slots.backendRow[connection]!, BackendCounter.connectFailures, 1)
+    if (!isOwnWant(errno)) this.#outcomes.noteFailure(connection)
     this.#closer.releaseBackend(connection)
     this.#core.closeSide(2 * connection + 1, false)
     slots.flags[2 * connection + 1] = 0
@@ -182,6 +195,7 @@ export class Dialer {
     const endsAtMs = slots.acceptedAt[connection]! + maxDurationMs
     core.timers.armNoLaterThan(connection, Math.min(core.nowMs + idleTimeoutMs, endsAtMs))
     core.counters.addBackend(slots.backendRow[connection]!, BackendCounter.connections, 1)
+    this.#outcomes.noteConnected(connection)
     const tag = slots.tag[2 * connection]!
     this.#relay.pump(2 * connection)
     if (slots.tag[2 * connection] === tag) this.#relay.pump(2 * connection + 1)
@@ -232,16 +246,14 @@ export class Dialer {
   #causeOf(connection: number, errno: number): number {
     if (this.#core.slots.attempts[connection] === 0) return CauseCode.noBackend
     if (errno === ETIMEDOUT) return CauseCode.connectTimeout
-    return OUT_OF_DESCRIPTORS.includes(errno) || errno === EADDRNOTAVAIL
-      ? CauseCode.noDescriptors
-      : CauseCode.connectFailed
+    return isOwnWant(errno) ? CauseCode.noDescriptors : CauseCode.connectFailed
   }
 
   #wasTried(row: number): boolean {
-    const { slots } = this.#core
+    const { slots, table } = this.#core
     const base = this.#connection * MAX_ATTEMPTS
     const count = slots.attempts[this.#connection]!
-    for (let i = 0; i < count; i++) if (slots.triedRows[base + i] === row) return true
+    for (let i = 0; i < count; i++) if (slots.triedIds[base + i] === table.id(row)) return true
     return false
   }
 
@@ -251,7 +263,11 @@ export class Dialer {
   }
 
   #connectTimeoutMs(connection: number): number {
-    const { slots, servings } = this.#core
-    return servings.at(slots.serving[connection]!).upstreams[this.#listenerOf(connection).upstream]!.connectTimeoutMs
+    return this.#core.upstreamOf(connection).policy.connectTimeoutMs
   }
+}
+
+/** Whether an attempt failed for want of something here: no backend is at fault. */
+function isOwnWant(errno: number): boolean {
+  return OUT_OF_DESCRIPTORS.includes(errno) || errno === EADDRNOTAVAIL
 }

@@ -1,4 +1,4 @@
-import type { Snapshot } from '../model/snapshot.ts'
+import type { Membership, Snapshot } from '../model/snapshot.ts'
 
 /** What main tells a worker. */
 export type WorkerOrder =
@@ -8,6 +8,10 @@ export type WorkerOrder =
   | { readonly type: 'discard'; readonly generation: number }
   /** Accept who still waits on these sockets, by id, and let go of them: they are about to be closed. */
   | { readonly type: 'release'; readonly sockets: readonly number[] }
+  /** An upstream has other backends from now on, under every generation. */
+  | { readonly type: 'members'; readonly membership: Membership }
+  /** End the connections to these backends, by row. */
+  | { readonly type: 'end'; readonly rows: readonly number[]; readonly cause: number }
   /** End every connection now: the time to drain is over. */
   | { readonly type: 'abort' }
   /** Count connections by generation. */
@@ -20,6 +24,8 @@ export type WorkerReport =
   | { readonly type: 'prepared'; readonly generation: number }
   /** It accepts under this generation. */
   | { readonly type: 'switched'; readonly generation: number }
+  /** Connections to this backend have failed as often in a row as its upstream asks to be told of. */
+  | { readonly type: 'failing'; readonly row: number; readonly id: number }
   /** It has let go of these sockets. */
   | { readonly type: 'released'; readonly sockets: readonly number[] }
   | {

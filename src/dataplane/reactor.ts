@@ -12,6 +12,7 @@ import { Dialer } from './dialer.ts'
 import type { OrderPort, WorkerOrder } from './messages.ts'
 import { Recorder } from './recorder.ts'
 import { Relay } from './relay.ts'
+import { Outcomes } from './outcomes.ts'
 import { ServingSnapshot } from './serving.ts'
 import { Flag, Phase } from './slots.ts'
 import type { Tuning } from './tuning.ts'
@@ -30,6 +31,8 @@ export interface ReactorOptions {
   /** An eventfd that main writes when the port or the control cells have news. */
   readonly wakeFd: number
   readonly port: OrderPort
+  /** A number from 0 to below 1. */
+  random(): number
 }
 
 /** One worker's event loop. See LIFECYCLE.md for the life of a connection in it. */
@@ -48,14 +51,15 @@ export class Reactor {
   #generation = 0
 
   constructor(options: ReactorOptions) {
-    const { kernel, tuning, workerId, shared, own } = options
-    this.#core = new Core(kernel, tuning, workerId, shared, own)
+    const { kernel, tuning, workerId, shared, own, random } = options
+    this.#core = new Core(kernel, tuning, workerId, shared, own, random)
     this.#events = options.events
     this.#wakeFd = options.wakeFd
     this.#port = options.port
     this.#closer = new Closer(this.#core, new Recorder(this.#core))
-    this.#relay = new Relay(this.#core, this.#closer)
-    this.#dialer = new Dialer(this.#core, this.#closer, this.#relay)
+    const outcomes = new Outcomes(this.#core, this.#port)
+    this.#relay = new Relay(this.#core, this.#closer, outcomes)
+    this.#dialer = new Dialer(this.#core, this.#closer, this.#relay, outcomes)
     this.#acceptor = new Acceptor(this.#core, this.#closer, this.#dialer)
     this.#deadlines = new Deadlines(this.#core, this.#closer, this.#dialer)
     kernel.epollCtl(this.#core.epoll, EPOLL_CTL_ADD, this.#wakeFd, EPOLLIN, WAKE, 0)
@@ -158,8 +162,14 @@ export class Reactor {
   #obey(order: WorkerOrder): void {
     switch (order.type) {
       case 'prepare':
-        this.#prepared.set(order.snapshot.generation, new ServingSnapshot(order.snapshot, this.#core.cursors))
+        this.#prepared.set(order.snapshot.generation, new ServingSnapshot(order.snapshot, this.#core.balance))
         this.#port.report({ type: 'prepared', generation: order.snapshot.generation })
+        return
+      case 'members':
+        this.#adoptMembers(order.membership)
+        return
+      case 'end':
+        this.#endConnectionsTo(order.rows, order.cause)
         return
       case 'discard':
         this.#prepared.delete(order.generation)
@@ -184,6 +194,7 @@ export class Reactor {
     if (serving === undefined) return
     for (const prepared of this.#prepared.keys()) if (prepared <= generation) this.#prepared.delete(prepared)
     const previousIndex = core.currentIndex
+    core.servings.forEach((earlier) => serving.succeed(earlier))
     core.current = serving
     core.currentIndex = core.servings.add(serving)
     core.pool.setLimit(serving.snapshot.pendingBytesPerWorker)
@@ -192,8 +203,32 @@ export class Reactor {
     if (previousIndex >= 0) core.forgetIfUnused(previousIndex)
     this.#generation = generation
     core.publishOldest()
+    this.#publishEpoch(serving.snapshot.epoch)
     core.cells[WorkerCell.generation] = generation
     this.#port.report({ type: 'switched', generation })
+  }
+
+  /** An upstream has other members: under every snapshot that knows it, those that are not served yet included. */
+  #adoptMembers(membership: Membership): void {
+    this.#core.servings.forEach((serving) => serving.adoptMembers(membership))
+    for (const serving of this.#prepared.values()) serving.adoptMembers(membership)
+    // Before it serves it chooses from nothing, and what it will choose from is as new as this.
+    if (this.#core.current !== null) this.#publishEpoch(membership.epoch)
+  }
+
+  /** Tells main that backends which had gone by this change will not be chosen again. */
+  #publishEpoch(epoch: number): void {
+    const { cells } = this.#core
+    if (epoch > cells[WorkerCell.epoch]!) Atomics.store(cells, WorkerCell.epoch, epoch)
+  }
+
+  #endConnectionsTo(rows: readonly number[], cause: number): void {
+    const { slots } = this.#core
+    const wanted = new Set(rows)
+    for (let connection = 0; connection < slots.capacity; connection++) {
+      if (slots.phase[connection] !== Phase.relaying || !wanted.has(slots.backendRow[connection]!)) continue
+      this.#closer.end(connection, cause, 0, false)
+    }
   }
 
   #endAll(): void {

@@ -15,7 +15,7 @@ export class Recorder {
   }
 
   record(connection: number, cause: number, errno: number): void {
-    const { slots, records, kernel, workerId } = this.#core
+    const { slots, records, kernel, table, workerId } = this.#core
     const base = records.reserve()
     if (base < 0) return
     const nowMs = kernel.nowMs()
@@ -31,8 +31,9 @@ export class Recorder {
     floats[first + float(AccessField.bytesDown)] = slots.delivered[2 * connection + 1]!
     words[base + word(AccessField.generation)] = serving.snapshot.generation
     words[base + word(AccessField.listenerRow)] = listener.row
-    words[base + word(AccessField.upstreamRow)] = serving.upstreams[listener.upstream]!.row
-    words[base + word(AccessField.backendRow)] = slots.backendRow[connection]!
+    words[base + word(AccessField.upstreamRow)] = serving.upstreams[listener.upstream]!.policy.row
+    const backendRow = slots.backendRow[connection]!
+    words[base + word(AccessField.backend)] = backendRow < 0 ? -1 : table.id(backendRow)
     words[base + word(AccessField.cause)] = cause
     words[base + word(AccessField.errno)] = errno
     words[base + word(AccessField.worker)] = workerId
@@ -48,7 +49,7 @@ export class Recorder {
     const listed = Math.min(count, MAX_RECORDED_ATTEMPTS)
     for (let i = 0; i < listed; i++) {
       const at = base + word(AccessField.attempts) + 2 * i
-      records.words[at] = slots.triedRows[connection * MAX_ATTEMPTS + i]!
+      records.words[at] = slots.triedIds[connection * MAX_ATTEMPTS + i]!
       records.words[at + 1] = slots.triedErrnos[connection * MAX_RECORDED_ATTEMPTS + i]!
     }
   }

@@ -4,6 +4,7 @@ import { CauseCode } from '../model/cause.ts'
 import { BackendCounter, ListenerCounter } from '../shared/worker-counters.ts'
 import type { Closer } from './closer.ts'
 import type { Core } from './core.ts'
+import type { Outcomes } from './outcomes.ts'
 import { Flag } from './slots.ts'
 
 const { EAGAIN, EINTR, ECONNRESET, EPIPE } = Errno
@@ -22,10 +23,12 @@ const ENDED = -1
 export class Relay {
   readonly #core: Core
   readonly #closer: Closer
+  readonly #outcomes: Outcomes
 
-  constructor(core: Core, closer: Closer) {
+  constructor(core: Core, closer: Closer, outcomes: Outcomes) {
     this.#core = core
     this.#closer = closer
+    this.#outcomes = outcomes
   }
 
   /** Moves what side `from` has for the other one, until it has no more, the other takes no more, or its turn is over. */
@@ -133,6 +136,7 @@ export class Relay {
   #countDelivered(from: number, bytes: number): void {
     const { slots, counters, nowMs } = this.#core
     const connection = from >> 1
+    if ((from & 1) === 1 && slots.delivered[from] === 0) this.#outcomes.noteAnswer(from >> 1)
     slots.delivered[from]! += bytes
     slots.activeAt[connection] = nowMs
     const up = (from & 1) === 0
@@ -304,6 +308,7 @@ export class Relay {
       : isReset
         ? CauseCode.backendReset
         : CauseCode.backendError
+    if (!isClient && isReset) this.#outcomes.noteReset(side >> 1)
     this.#closer.end(side >> 1, cause, errno, true)
   }
 }

@@ -1,40 +1,102 @@
-import type { Balancer } from '../balance/balancer.ts'
-import { RoundRobinBalancer } from '../balance/round-robin.ts'
-import type { BackendSnapshot, ListenerSnapshot, Snapshot, UpstreamSnapshot } from '../model/snapshot.ts'
+import { createAlgorithm } from '../balance/registry.ts'
+import { TieredBalancer } from '../balance/tiered.ts'
+import type { BackendSnapshot, ListenerSnapshot, Membership, Snapshot, UpstreamSnapshot } from '../model/snapshot.ts'
+import type { BackendTable } from '../shared/backend-table.ts'
 
-/** An upstream as a worker uses it. */
-export interface ServingUpstream {
-  readonly row: number
-  readonly connectTimeoutMs: number
-  readonly attempts: number
-  readonly backends: readonly BackendSnapshot[]
-  readonly balancer: Balancer
+/** What balancers work on. */
+export interface BalanceMemory {
+  readonly table: BackendTable
+  /** One int32 an upstream row: where its turns stand. */
+  readonly cursors: Int32Array
+  random(): number
+}
+
+/**
+ * An upstream as a worker uses it. Snapshots that follow each other share it: connections that were accepted before a
+ * change choose from the backends that are there now.
+ */
+export class ServingUpstream {
+  readonly #memory: BalanceMemory
+  #policy: UpstreamSnapshot
+  #membership: Membership
+  #balancer: TieredBalancer
+
+  constructor(snapshot: UpstreamSnapshot, memory: BalanceMemory) {
+    this.#memory = memory
+    this.#policy = snapshot
+    this.#membership = snapshot.membership
+    this.#balancer = this.#createBalancer()
+  }
+
+  get policy(): UpstreamSnapshot {
+    return this.#policy
+  }
+
+  get backends(): readonly BackendSnapshot[] {
+    return this.#membership.backends
+  }
+
+  /** Whether a choice needs the hash of the client's address. */
+  get hashesClients(): boolean {
+    return this.#policy.balance === 'source-hash'
+  }
+
+  get balancer(): TieredBalancer {
+    return this.#balancer
+  }
+
+  /** Takes over the policy and the members of a later snapshot. */
+  adopt(later: ServingUpstream): void {
+    this.#policy = later.#policy
+    this.#membership = later.#membership
+    this.#balancer = later.#balancer
+  }
+
+  /** Takes over other members, unless it has later ones. */
+  adoptMembers(membership: Membership): void {
+    if (membership.epoch <= this.#membership.epoch) return
+    this.#membership = membership
+    this.#balancer = this.#createBalancer()
+  }
+
+  #createBalancer(): TieredBalancer {
+    const { table, cursors, random } = this.#memory
+    const { balance, row } = this.#policy
+    const parts = { table, cursors, cursor: row, random }
+    return new TieredBalancer(this.#membership.groups.map((group) => createAlgorithm(balance, { ...parts, group })))
+  }
 }
 
 /** A snapshot that this worker serves, or whose connections still live. */
 export class ServingSnapshot {
   readonly snapshot: Snapshot
   readonly listeners: readonly ListenerSnapshot[]
-  readonly upstreams: readonly ServingUpstream[]
+  readonly upstreams: ServingUpstream[]
   /** Connections that were accepted under it. */
   connections = 0
   /** Listening sockets from which clients are accepted under it. */
   doors = 0
 
-  constructor(snapshot: Snapshot, cursors: Int32Array) {
+  constructor(snapshot: Snapshot, memory: BalanceMemory) {
     this.snapshot = snapshot
     this.listeners = snapshot.listeners
-    this.upstreams = snapshot.upstreams.map((upstream) => servingUpstream(upstream, cursors))
+    this.upstreams = snapshot.upstreams.map((upstream) => new ServingUpstream(upstream, memory))
   }
-}
 
-function servingUpstream(upstream: UpstreamSnapshot, cursors: Int32Array): ServingUpstream {
-  return {
-    row: upstream.row,
-    connectTimeoutMs: upstream.connectTimeoutMs,
-    attempts: upstream.attempts,
-    backends: upstream.backends,
-    balancer: new RoundRobinBalancer(upstream.schedule, upstream.backends, cursors, upstream.row),
+  /** Shares the upstreams that `earlier` has too, which from now on are as this snapshot wants them. */
+  succeed(earlier: ServingSnapshot): void {
+    const known = new Map(earlier.upstreams.map((upstream) => [upstream.policy.name, upstream]))
+    this.upstreams.forEach((upstream, index) => {
+      const shared = known.get(upstream.policy.name)
+      if (shared === undefined || shared === upstream) return
+      shared.adopt(upstream)
+      this.upstreams[index] = shared
+    })
+  }
+
+  adoptMembers(membership: Membership): void {
+    const upstream = this.upstreams.find(({ policy }) => policy.row === membership.upstream)
+    upstream?.adoptMembers(membership)
   }
 }
 
@@ -60,6 +122,11 @@ export class ServingTable {
 
   remove(index: number): void {
     this.#entries[index] = undefined
+  }
+
+  /** Every snapshot that is served or has connections. */
+  forEach(visit: (serving: ServingSnapshot) => void): void {
+    for (const entry of this.#entries) if (entry !== undefined) visit(entry)
   }
 
   /** The lowest generation that is served or has connections; 0 when there is none. */

@@ -71,7 +71,7 @@ export class Slots {
   backendRow = new Int32Array(0)
   attempts = new Uint8Array(0)
   /** Rows of the backends tried, MAX_ATTEMPTS a connection. */
-  triedRows = new Int32Array(0)
+  triedIds = new Int32Array(0)
   /** Errno of the first MAX_RECORDED_ATTEMPTS attempts; 0: connected. */
   triedErrnos = new Uint16Array(0)
   /** Monotonic, ms. */
@@ -164,7 +164,7 @@ export class Slots {
     this.listenerRow = enlarge(this.listenerRow, new Int32Array(capacity))
     this.backendRow = enlarge(this.backendRow, new Int32Array(capacity))
     this.attempts = enlarge(this.attempts, new Uint8Array(capacity))
-    this.triedRows = enlarge(this.triedRows, new Int32Array(capacity * MAX_ATTEMPTS))
+    this.triedIds = enlarge(this.triedIds, new Int32Array(capacity * MAX_ATTEMPTS))
     this.triedErrnos = enlarge(this.triedErrnos, new Uint16Array(capacity * MAX_RECORDED_ATTEMPTS))
     this.acceptedAt = enlarge(this.acceptedAt, new Float64Array(capacity))
     this.dialedAt = enlarge(this.dialedAt, new Float64Array(capacity))

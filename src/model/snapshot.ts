@@ -1,4 +1,4 @@
-import type { UnavailableAction } from './config.ts'
+import type { BalanceAlgorithm, SourcePrefix, UnavailableAction } from './config.ts'
 
 /**
  * A whole configuration ready to serve: plain data that crosses to the workers by structured clone and is never
@@ -7,6 +7,8 @@ import type { UnavailableAction } from './config.ts'
  */
 export interface Snapshot {
   readonly generation: number
+  /** The last change of members that it has in it. */
+  readonly epoch: number
   /** Workers with an id below this serve; a worker above it stops accepting and ends with its last connection. */
   readonly workers: number
   /** Connections of the whole process above which nothing is accepted. */
@@ -42,22 +44,58 @@ export interface ListenerSocket {
 export interface UpstreamSnapshot {
   readonly name: string
   readonly row: number
+  readonly balance: BalanceAlgorithm
+  readonly sourcePrefix: SourcePrefix
   readonly connectTimeoutMs: number
   /** Most backends that are tried for one connection. */
   readonly attempts: number
+  /** Failures of a backend in a row, each multiple of which main hears of; 0: none. */
+  readonly failuresToTell: number
+  /** A reset by the backend within this time of connecting, before it sent a byte, is a failure; 0: none is. */
+  readonly earlyResetMs: number
+  readonly membership: Membership
+}
+
+/**
+ * Who an upstream's backends are. It has a version of its own, because discovery changes it far more often than
+ * anybody changes the file: a change makes no generation, and holds for connections of every generation.
+ */
+export interface Membership {
+  /** Row of the upstream. */
+  readonly upstream: number
+  /** Number of the change that made it. One count for all upstreams, and it only grows. */
+  readonly epoch: number
   readonly backends: readonly BackendSnapshot[]
-  /** Positions in `backends`, each as often as its weight asks: one round of weighted round-robin. */
-  readonly schedule: Uint32Array
+  /** The same backends by priority, the lowest number first. */
+  readonly groups: readonly BackendGroup[]
 }
 
 export interface BackendSnapshot {
   /** The address as the file writes it. */
   readonly name: string
   readonly row: number
+  /** Number that no other backend ever has, while rows are used again. */
+  readonly id: number
   /** AF_INET, AF_INET6 or AF_UNIX. */
   readonly domain: number
   /** `struct sockaddr` as connect(2) takes it. */
   readonly sockaddr: Uint8Array
   /** Connections above which this backend is not chosen; Infinity for no limit. */
   readonly maxConnections: number
+}
+
+/** Backends of one upstream that have the same priority, as arrays by position in the group. */
+export interface BackendGroup {
+  /** Position of each in `Membership.backends`: what a choice answers with. */
+  readonly positions: Uint32Array
+  /** Row of each in the backend table. */
+  readonly rows: Uint32Array
+  /** 1 to 256. */
+  readonly weights: Float64Array
+  /** Infinity for no limit. */
+  readonly maxConnections: Float64Array
+  /** Hash of each one's address: the same in every process and for ever. */
+  readonly identities: Int32Array
+  /** Indexes into the arrays above, each as often as its weight asks: one round of weighted round-robin. */
+  readonly schedule: Uint32Array
 }

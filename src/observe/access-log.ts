@@ -5,12 +5,13 @@ import type { AccessRecord } from '../shared/access-record.ts'
 import { DateText } from './date-text.ts'
 import { formatIpv4, formatIpv6 } from './ip-text.ts'
 
-/** The names that belong to the rows of a record. Each answers for any row, also for one that is gone. */
+/** The names that belong to the rows and ids of a record. Each answers for any, also for one that is gone. */
 export interface RowNames {
   listener(row: number): string
   upstream(row: number): string
   /** The address as the file writes it. */
-  backend(row: number): string
+  /** By id. */
+  backend(id: number): string
 }
 
 /** Turns a record into its line, which ends with a newline. */
@@ -33,7 +34,7 @@ function formatJson(record: AccessRecord, names: RowNames, dates: DateText): str
     `,"route":"default"` +
     `,"client":"${formatClient(record)}"` +
     `,"upstream":${quote(names.upstream(record.upstreamRow))}` +
-    `,"backend":${record.backendRow === -1 ? 'null' : quote(names.backend(record.backendRow))}` +
+    `,"backend":${record.backend === -1 ? 'null' : quote(names.backend(record.backend))}` +
     `,"attempts":${formatAttempts(record, names)}` +
     `,"attemptCount":${record.attemptCount}` +
     `,"connectMs":${formatMs(record.connectMs)}` +
@@ -53,7 +54,7 @@ function formatJson(record: AccessRecord, names: RowNames, dates: DateText): str
  */
 function formatTcplog(record: AccessRecord, names: RowNames, dates: DateText): string {
   const connectMs = Number.isFinite(record.connectMs) ? Math.round(record.connectMs) : -1
-  const server = lastBackendRow(record)
+  const server = lastBackend(record)
   return (
     `${formatTcplogClient(record)} [${dates.format(record.acceptedAt)}] ${toWord(names.listener(record.listenerRow))} ` +
     `${toWord(names.upstream(record.upstreamRow))}/${server === -1 ? '<NOSRV>' : toWord(names.backend(server))} ` +
@@ -82,21 +83,21 @@ function formatAttempts(record: AccessRecord, names: RowNames): string {
   let text = '['
   for (const [index, attempt] of record.attempts.entries()) {
     if (index > 0) text += ','
-    text += `{"backend":${quote(names.backend(attempt.row))},"error":${formatErrno(attempt.errno)}}`
+    text += `{"backend":${quote(names.backend(attempt.backend))},"error":${formatErrno(attempt.errno)}}`
   }
   return `${text}]`
 }
 
 /** The backend that was connected, or else the last that was tried, where the record still says which that was. */
-function lastBackendRow(record: AccessRecord): number {
-  if (record.backendRow !== -1 || record.attemptCount > record.attempts.length) return record.backendRow
-  return record.attempts.at(-1)?.row ?? -1
+function lastBackend(record: AccessRecord): number {
+  if (record.backend !== -1 || record.attemptCount > record.attempts.length) return record.backend
+  return record.attempts.at(-1)?.backend ?? -1
 }
 
 /** HAProxy puts a plus in front where a retry went to another server than the first. */
 function formatRetries(record: AccessRecord): string {
   if (record.attemptCount < 2) return '0'
-  const redispatched = record.attempts[0]?.row !== lastBackendRow(record)
+  const redispatched = record.attempts[0]?.backend !== lastBackend(record)
   return `${redispatched ? '+' : ''}${record.attemptCount - 1}`
 }
 

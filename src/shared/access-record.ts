@@ -11,12 +11,12 @@
  *       40  generation       u32
  *       44  listenerRow      u32
  *       48  upstreamRow      u32
- *       52  backendRow       i32   -1 when there was none
+ *       52  backend          i32   its id; -1 when there was none
  *       56  cause            u32   code of model/cause.ts
  *       60  errno            u32   of the system call that ended it; 0 when none did
  *       64  worker           u32
  *       68  attemptCount     u32   how many backends were tried; the first MAX_RECORDED_ATTEMPTS are listed
- *       72  attempts         4 × (row u32, errno u32)   errno 0: connected
+ *       72  attempts         4 × (backend's id u32, errno u32)   errno 0: connected
  *      104  clientFamily     u16   AF_INET, AF_INET6 or AF_UNIX
  *      106  clientPort       u16
  *      108  clientAddress    16 bytes, network order; the first 4 for IPv4
@@ -39,7 +39,7 @@ export const AccessField = {
   generation: 40,
   listenerRow: 44,
   upstreamRow: 48,
-  backendRow: 52,
+  backend: 52,
   cause: 56,
   errno: 60,
   worker: 64,
@@ -60,12 +60,13 @@ export interface AccessRecord {
   readonly generation: number
   readonly listenerRow: number
   readonly upstreamRow: number
-  readonly backendRow: number
+  /** Id of the backend; -1 when there was none. */
+  readonly backend: number
   readonly cause: number
   readonly errno: number
   readonly worker: number
   readonly attemptCount: number
-  readonly attempts: readonly { readonly row: number; readonly errno: number }[]
+  readonly attempts: readonly { readonly backend: number; readonly errno: number }[]
   readonly clientFamily: number
   readonly clientPort: number
   readonly clientAddress: Uint8Array
@@ -74,10 +75,10 @@ export interface AccessRecord {
 /** Reads the record that starts at byte `offset` of `view`. */
 export function decodeAccessRecord(view: DataView, offset: number): AccessRecord {
   const attemptCount = view.getUint32(offset + AccessField.attemptCount, true)
-  const attempts: { row: number; errno: number }[] = []
+  const attempts: { backend: number; errno: number }[] = []
   for (let i = 0; i < Math.min(attemptCount, MAX_RECORDED_ATTEMPTS); i++) {
     const at = offset + AccessField.attempts + 8 * i
-    attempts.push({ row: view.getUint32(at, true), errno: view.getUint32(at + 4, true) })
+    attempts.push({ backend: view.getUint32(at, true), errno: view.getUint32(at + 4, true) })
   }
   const address = new Uint8Array(16)
   for (let i = 0; i < 16; i++) address[i] = view.getUint8(offset + AccessField.clientAddress + i)
@@ -90,7 +91,7 @@ export function decodeAccessRecord(view: DataView, offset: number): AccessRecord
     generation: view.getUint32(offset + AccessField.generation, true),
     listenerRow: view.getUint32(offset + AccessField.listenerRow, true),
     upstreamRow: view.getUint32(offset + AccessField.upstreamRow, true),
-    backendRow: view.getInt32(offset + AccessField.backendRow, true),
+    backend: view.getInt32(offset + AccessField.backend, true),
     cause: view.getUint32(offset + AccessField.cause, true),
     errno: view.getUint32(offset + AccessField.errno, true),
     worker: view.getUint32(offset + AccessField.worker, true),

@@ -2,7 +2,7 @@ import { MAX_BACKENDS } from './limits.ts'
 
 /** Bytes of shared memory for one field of every row; what each worker holds of `active` takes as much again. */
 const FIELD_BYTES = 4 * MAX_BACKENDS
-const FIELDS = 6
+const FIELDS = 7
 
 /** Bytes of shared memory for the table itself. */
 export const BACKEND_TABLE_BYTES = FIELDS * FIELD_BYTES
@@ -44,6 +44,7 @@ const LATENCY_DECAY_MS = 10_000
  *   failures   [ row 0 | row 1 | … ]   failed connections in a row; all workers
  *   latency    [ row 0 | row 1 | … ]   float32, ms: decaying peak of the time to connect; all workers
  *   measured   [ row 0 | row 1 | … ]   when, monotonic ms; all workers
+ *   id         [ row 0 | row 1 | … ]   whose row it is: a number that no two backends ever have; main
  *
  *   held       [ row 0 | row 1 | … ]   one for each worker; active = Σ held
  * ```
@@ -55,6 +56,7 @@ export class BackendTable {
   readonly #failures: Int32Array
   readonly #latency: Float32Array
   readonly #measured: Int32Array
+  readonly #id: Int32Array
   readonly #held: Int32Array
 
   constructor(table: SharedArrayBuffer, held: SharedArrayBuffer) {
@@ -65,6 +67,7 @@ export class BackendTable {
     this.#failures = field(3)
     this.#latency = new Float32Array(table, 4 * FIELD_BYTES, MAX_BACKENDS)
     this.#measured = field(5)
+    this.#id = field(6)
     this.#held = new Int32Array(held)
   }
 
@@ -151,8 +154,14 @@ export class BackendTable {
     return this.#latency[row]!
   }
 
-  /** Forgets all of a row but its connections: it belongs to another backend from now on. */
-  clear(row: number): void {
+  /** Whose row it is. Whoever keeps a row for later keeps this too, for by then the row may be another's. */
+  id(row: number): number {
+    return Atomics.load(this.#id, row)
+  }
+
+  /** Gives a row to backend `id`: all that was known of the last one is forgotten. It has no connections by now. */
+  assign(row: number, id: number): void {
+    Atomics.store(this.#id, row, id)
     this.setState(row, 0)
     this.setShare(row, 1)
     Atomics.store(this.#failures, row, 0)

@@ -23,6 +23,7 @@ export const ControlCell = { generation: 0, stop: 1, open: 2 } as const
  * ```
  *   5  capacity     connections its slots have room for
  *   6  epoll        its epoll descriptor plus one
+ *   7  epoch        the last change of members that it has taken over
  */
 export const WORKER_CELLS = 16
 
@@ -34,4 +35,5 @@ export const WorkerCell = {
   oldestGeneration: 4,
   capacity: 5,
   epoll: 6,
+  epoch: 7,
 } as const

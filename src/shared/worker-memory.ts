@@ -12,6 +12,8 @@ export interface SharedMemory {
   readonly backends: SharedArrayBuffer
   /** One int32 an upstream row: the round-robin position. */
   readonly cursors: SharedArrayBuffer
+  /** One int32 an upstream row: bit i says that group i is in a panic, so that health is ignored there. Main writes. */
+  readonly panics: SharedArrayBuffer
 }
 
 /** Memory of one worker that main reads, and cleans up when the worker is gone. */
@@ -32,6 +34,7 @@ export function createSharedMemory(): SharedMemory {
     control: new SharedArrayBuffer(4 * CONTROL_CELLS),
     backends: new SharedArrayBuffer(BACKEND_TABLE_BYTES),
     cursors: new SharedArrayBuffer(4 * MAX_UPSTREAMS),
+    panics: new SharedArrayBuffer(4 * MAX_UPSTREAMS),
   }
 }
 

@@ -11,12 +11,12 @@ export function makeAccessRecord(changes: Partial<AccessRecord> = {}): AccessRec
     generation: 3,
     listenerRow: 0,
     upstreamRow: 0,
-    backendRow: 0,
+    backend: 0,
     cause: 0,
     errno: 0,
     worker: 1,
     attemptCount: 1,
-    attempts: [{ row: 0, errno: 0 }],
+    attempts: [{ backend: 0, errno: 0 }],
     clientFamily: 2,
     clientPort: 33313,
     clientAddress: Uint8Array.of(10, 0, 1, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0),
@@ -33,7 +33,7 @@ export function encodeAccessRecord(record: AccessRecord): DataView {
   for (const key of ['generation', 'listenerRow', 'upstreamRow', 'cause', 'errno', 'worker', 'attemptCount'] as const) {
     view.setUint32(Field[key], record[key], true)
   }
-  view.setInt32(Field.backendRow, record.backendRow, true)
+  view.setInt32(Field.backend, record.backend, true)
   for (const [i, { row, errno }] of record.attempts.entries()) {
     view.setUint32(Field.attempts + 8 * i, row, true)
     view.setUint32(Field.attempts + 8 * i + 4, errno, true)

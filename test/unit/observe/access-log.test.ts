@@ -14,13 +14,13 @@ const names = {
 const { ECONNREFUSED, ECONNRESET } = constants.errno
 const failed: Partial<AccessRecord> = {
   connectMs: Number.NaN,
-  backendRow: -1,
+  backend: -1,
   cause: CauseCode.connectFailed,
   errno: ECONNREFUSED,
   attemptCount: 2,
   attempts: [
-    { row: 0, errno: ECONNREFUSED },
-    { row: 1, errno: ECONNREFUSED },
+    { backend: 0, errno: ECONNREFUSED },
+    { backend: 1, errno: ECONNREFUSED },
   ],
 }
 const format = (kind: 'json' | 'tcplog', changes: Partial<AccessRecord> = {}): string =>

@@ -1,0 +1,47 @@
+import type { Core } from './core.ts'
+import type { OrderPort } from './messages.ts'
+
+/** What connections say of their backends: how long a connect takes, and whether failures come in a row. */
+export class Outcomes {
+  readonly #core: Core
+  readonly #port: OrderPort
+
+  constructor(core: Core, port: OrderPort) {
+    this.#core = core
+    this.#port = port
+  }
+
+  /** The backend of the connection is connected. */
+  noteConnected(connection: number): void {
+    const { slots, table, nowMs } = this.#core
+    const { balance, earlyResetMs } = this.#core.upstreamOf(connection).policy
+    const row = slots.backendRow[connection]!
+    if (balance === 'least-latency') table.noteLatency(row, nowMs - slots.dialedAt[connection]!, nowMs)
+    // Where an early reset is a failure, a connection has to prove itself first.
+    if (earlyResetMs === 0) table.clearFailures(row)
+  }
+
+  /** The backend of the connection could not be connected. */
+  noteFailure(connection: number): void {
+    const { slots, table } = this.#core
+    const row = slots.backendRow[connection]!
+    const { failuresToTell } = this.#core.upstreamOf(connection).policy
+    if (failuresToTell > 0 && table.noteFailure(row) % failuresToTell === 0) {
+      this.#port.report({ type: 'failing', row, id: table.id(row) })
+    }
+  }
+
+  /** The backend has sent its first bytes: whatever failed before, it serves. */
+  noteAnswer(connection: number): void {
+    const { slots, table } = this.#core
+    table.clearFailures(slots.backendRow[connection]!)
+  }
+
+  /** The backend has reset the connection. It counts as a failure if it came early and had sent nothing. */
+  noteReset(connection: number): void {
+    const { slots, nowMs } = this.#core
+    const { earlyResetMs } = this.#core.upstreamOf(connection).policy
+    const isEarly = nowMs - slots.connectedAt[connection]! < earlyResetMs
+    if (isEarly && slots.delivered[2 * connection + 1] === 0) this.noteFailure(connection)
+  }
+}
