@@ -1,23 +1,5 @@
+import type { BackendGroup } from '../model/snapshot.ts'
 import type { BackendTable } from '../shared/backend-table.ts'
-
-/**
- * The backends of one upstream that have the same priority, as arrays by position in the group. Never changed: another
- * membership has other groups.
- */
-export interface Group {
-  /** Position of each in its membership: what a choice answers with. */
-  readonly positions: Uint32Array
-  /** Row of each in the backend table. */
-  readonly rows: Uint32Array
-  /** 1 to 256. */
-  readonly weights: Float64Array
-  /** Infinity for no limit. */
-  readonly maxConnections: Float64Array
-  /** Hash of each one's address: the same in every process and for ever. */
-  readonly identities: Int32Array
-  /** Indexes into the arrays above, each as often as its weight asks: one round of weighted round-robin. */
-  readonly schedule: Uint32Array
-}
 
 /** For whom a backend is chosen. One object, filled anew for each choice: nothing is allocated on this path. */
 export interface Request {
@@ -41,23 +23,11 @@ export interface Algorithm {
 
 /** What an algorithm is made with. */
 export interface AlgorithmParts {
-  readonly group: Group
+  readonly group: BackendGroup
   readonly table: BackendTable
   /** Shared by all workers: this upstream's cell is at `cursor`. It survives when snapshots change. */
   readonly cursors: Int32Array
   readonly cursor: number
   /** A number from 0 to below 1. */
   random(): number
-}
-
-/** A backend as a balancer sees it. */
-export interface Candidate {
-  readonly row: number
-  /** Infinity for no limit. */
-  readonly maxConnections: number
-}
-
-/** Picks backends of one upstream, as the data plane asks today; {@link Algorithm} takes its place. */
-export interface Balancer {
-  choose(table: BackendTable, isExcluded: (row: number) => boolean): number
 }

@@ -1,3 +1,4 @@
+import type { DiscoveryStatus } from '../discovery/discovery.ts'
 import type { Config } from '../model/config.ts'
 
 /** What the signal handlers, the watcher and the admin API may ask of the running program. */
@@ -65,9 +66,15 @@ export interface ServiceStatus {
   readonly upstreams: readonly {
     readonly name: string
     readonly balance: string
+    /** Where its backends come from besides the file. */
+    readonly discovery?: DiscoveryStatus
     readonly backends: readonly {
       readonly address: string
+      readonly state: BackendStateName
       readonly weight: number
+      readonly priority: number
+      /** What its last check said: `passed`, or the step that failed and why. Absent where it is not checked. */
+      readonly check?: string
       readonly active: number
       readonly connections: number
       readonly connectFailures: number
@@ -77,6 +84,9 @@ export interface ServiceStatus {
   }[]
   readonly accessLog: { readonly written: number; readonly dropped: number }
 }
+
+/** Whether a backend gets new connections, or why not. */
+export type BackendStateName = 'up' | 'down' | 'ejected' | 'drain' | 'maintenance'
 
 /** Reads, validates and resolves a file, or throws ConfigError. Handed to control so that it knows no YAML. */
 export type LoadConfig = (file: string) => Promise<Config>

@@ -5,10 +5,11 @@ import { ConfigError, McsError } from '../model/errors.ts'
 import type { ProgramLogger } from '../observe/logger.ts'
 import type { Notifier } from '../systemd/notify.ts'
 import { AccessLogging } from './access-logging.ts'
-import { LoadBalancer } from './load-balancer.ts'
+import { LoadBalancer, type Prepared } from './load-balancer.ts'
 import type { LoadConfig, ReloadFault, ReloadResult, ReloadTrigger, Service, ServiceStatus } from './service.ts'
 import { openDescriptors, readTables } from './status.ts'
 import type { SupervisorEvents } from './supervisor.ts'
+import { Upstreams } from './upstreams.ts'
 
 /** Asked for again this often while connections drain; systemd stops waiting after what was asked for. */
 const DRAIN_POLL_MS = 50
@@ -33,6 +34,7 @@ export class ServingService implements Service {
   readonly balancer: LoadBalancer
   readonly #options: ServingServiceOptions
   readonly #access: AccessLogging
+  readonly #upstreams: Upstreams
   readonly #startedAt = new Date()
   #state: ServiceStatus['state'] = 'starting'
   #lastReload: ServiceStatus['lastReload']
@@ -48,6 +50,7 @@ export class ServingService implements Service {
       () => this.balancer.rows,
       () => this.balancer.supervisor.handles.map((handle) => handle.records),
     )
+    this.#upstreams = new Upstreams(this.balancer, options.log)
     this.#lastReload = { trigger: 'start', at: this.#startedAt.toISOString(), result: 'refused', durationMs: 0 }
   }
 
@@ -84,7 +87,7 @@ export class ServingService implements Service {
       generation: this.#generation,
       lastReload: this.#lastReload,
       descriptors: { limit: descriptorLimit, open: openDescriptors(), capacity: connectionCapacity },
-      ...(await readTables(this.balancer)),
+      ...(await readTables(this.balancer, this.#upstreams)),
       accessLog: { written: this.#access.written, dropped: this.#access.dropped },
     }
   }
@@ -104,6 +107,7 @@ export class ServingService implements Service {
     notifier.stopping()
     await this.#running
     if (this.config === undefined) return 0
+    await this.#upstreams.stop()
     await this.balancer
       .stopAccepting()
       .catch((error: unknown) => log.error('Cannot stop accepting in order', { error }))
@@ -168,13 +172,14 @@ export class ServingService implements Service {
       return { outcome: 'unchanged', generation: current.snapshot.generation }
     }
     const access = await this.#access.prepare(config.accessLog)
-    const next = await this.balancer.prepare(config).catch((error: unknown) => {
+    const next = await this.#prepare(config).catch((error: unknown) => {
       access.undo()
       throw error
     })
     // Access records begin with the commit, so the log that takes them is there before it.
     await access.commit()
     this.balancer.commit(next)
+    this.#upstreams.commit()
     // Not where it is draining: a signal to stop may have come while this was prepared.
     if (this.#state === 'starting') this.#state = 'serving'
     await this.balancer.retire().catch((error: unknown) => this.#options.log.error('A worker is late', { error }))
@@ -184,6 +189,14 @@ export class ServingService implements Service {
       generation: next.snapshot.generation,
       durationMs: Math.round(performance.now() - startedAt),
     }
+  }
+
+  async #prepare(config: Config): Promise<Prepared> {
+    const members = await this.#upstreams.prepare(config)
+    return await this.balancer.prepare(config, members).catch((error: unknown) => {
+      this.#upstreams.discard()
+      throw error
+    })
   }
 
   #refused(error: unknown): ReloadResult {
@@ -236,6 +249,7 @@ export class ServingService implements Service {
           willRestart,
         }),
       onGiveUp: () => this.#options.onGiveUp(),
+      onFailing: (row, id) => this.#upstreams.onFailing(row, id),
     }
   }
 }

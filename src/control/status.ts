@@ -1,15 +1,18 @@
 import { readdirSync } from 'node:fs'
 import { formatAddress } from '../model/address.ts'
+import type { CheckResult } from '../health/checker.ts'
+import { BackendState } from '../shared/backend-table.ts'
 import { WorkerCell } from '../shared/control-cells.ts'
 import { BackendCounter, ListenerCounter, type WorkerCounters } from '../shared/worker-counters.ts'
 import type { LoadBalancer, Prepared } from './load-balancer.ts'
-import type { ServiceStatus } from './service.ts'
+import type { BackendStateName, ServiceStatus } from './service.ts'
+import type { Upstreams } from './upstreams.ts'
 
 /** The parts of the status that the load balancer's tables tell. */
 export type TableStatus = Pick<ServiceStatus, 'connections' | 'generations' | 'workers' | 'listeners' | 'upstreams'>
 
 /** Reads the shared tables, and asks the workers for what only they know. */
-export async function readTables(balancer: LoadBalancer): Promise<TableStatus> {
+export async function readTables(balancer: LoadBalancer, health: Upstreams): Promise<TableStatus> {
   const { handles } = balancer.supervisor
   const served = balancer.current!
   const sum = (read: (counters: WorkerCounters) => number) =>
@@ -24,7 +27,7 @@ export async function readTables(balancer: LoadBalancer): Promise<TableStatus> {
     generations,
     workers: describeWorkers(balancer, served),
     listeners: describeListeners(served, sum),
-    upstreams: describeUpstreams(balancer, served, sum),
+    upstreams: describeUpstreams(balancer, health, served, sum),
   }
 }
 
@@ -52,15 +55,26 @@ function describeListeners(served: Prepared, sum: Sum): ServiceStatus['listeners
   }))
 }
 
-function describeUpstreams(balancer: LoadBalancer, served: Prepared, sum: Sum): ServiceStatus['upstreams'] {
-  return served.snapshot.upstreams.map(({ name, backends }, index) => {
+function describeUpstreams(
+  balancer: LoadBalancer,
+  health: Upstreams,
+  served: Prepared,
+  sum: Sum,
+): ServiceStatus['upstreams'] {
+  return served.snapshot.upstreams.map(({ name, membership }, index) => {
     const config = served.config.upstreams[index]!
+    const servers = served.members.get(name) ?? config.servers
+    const discovery = health.discoveryStatus(name)
     return {
       name,
       balance: config.balance,
-      backends: backends.map((backend, position) => ({
+      ...(discovery === undefined ? {} : { discovery }),
+      backends: membership.backends.map((backend, position) => ({
         address: backend.name,
-        weight: config.servers[position]!.weight,
+        state: describeState(balancer.table.state(backend.row)),
+        weight: servers[position]!.weight,
+        priority: servers[position]!.priority,
+        ...describeCheck(health.lastCheck(name, backend.name)),
         active: balancer.table.active(backend.row),
         connections: sum((counters) => counters.readBackend(backend.row, BackendCounter.connections)),
         connectFailures: sum((counters) => counters.readBackend(backend.row, BackendCounter.connectFailures)),
@@ -69,6 +83,19 @@ function describeUpstreams(balancer: LoadBalancer, served: Prepared, sum: Sum): 
       })),
     }
   })
+}
+
+/** The weightiest reason why a backend gets no new connection, or `up`. */
+function describeState(state: number): BackendStateName {
+  if ((state & BackendState.maintenance) !== 0) return 'maintenance'
+  if ((state & BackendState.draining) !== 0) return 'drain'
+  if ((state & BackendState.down) !== 0) return 'down'
+  return (state & BackendState.ejected) === 0 ? 'up' : 'ejected'
+}
+
+function describeCheck(result: CheckResult | undefined): { check?: string } {
+  if (result === undefined) return {}
+  return { check: result.ok ? 'passed' : `${result.step}: ${result.reason}` }
 }
 
 /** Descriptors that the process has open. */

@@ -25,6 +25,7 @@ const reactor = new Reactor({
   own,
   events: createEpollEvents(kernel, defaultTuning.eventsPerTurn),
   wakeFd,
+  random: Math.random,
   port: {
     receive: () => receiveMessageOnPort(port)?.message as WorkerOrder | undefined,
     report: (report: WorkerReport) => port.postMessage(report),

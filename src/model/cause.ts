@@ -92,6 +92,22 @@ const table = [
     'RC',
     'No file descriptor or port was left for the backend’s socket.',
   ],
+  [
+    'backendRemoved',
+    'backend-removed',
+    'proxy',
+    'relay',
+    'KD',
+    'Its backend was taken out of the upstream, and connections.onRemoved says drain or close.',
+  ],
+  [
+    'backendUnhealthy',
+    'backend-unhealthy',
+    'proxy',
+    'relay',
+    'KD',
+    'Its backend failed its checks, and connections.onUnhealthy says drain or close.',
+  ],
   ['shutdown', 'shutdown', 'proxy', 'relay', 'KD', 'The process stopped and shutdown.drain was over.'],
   ['internalError', 'internal-error', 'proxy', 'relay', 'ID', 'A fault in mcs-lb; the program’s log says more.'],
 ] as const

@@ -1,0 +1,269 @@
+import { Checker, type CheckResult, type CheckTarget } from '../health/checker.ts'
+import { EjectionPolicy } from '../health/outlier.ts'
+import { SlowStart } from '../health/slow-start.ts'
+import { formatAddress } from '../model/address.ts'
+import { CauseCode } from '../model/cause.ts'
+import type { ConnectionAction, ServerConfig, ServerState, UpstreamConfig } from '../model/config.ts'
+import type { Membership } from '../model/snapshot.ts'
+import type { Logger } from '../observe/logger.ts'
+import { BackendState, type BackendTable } from '../shared/backend-table.ts'
+import { backendKey } from './snapshot-builder.ts'
+
+/** How often ramps advance and ejections are looked at. */
+const TICK_MS = 100
+
+/** An upstream that is served, and its backends: `servers` has those of the membership, in its order. */
+export interface ServedUpstream {
+  readonly config: UpstreamConfig
+  readonly servers: readonly ServerConfig[]
+  readonly membership: Membership
+}
+
+export interface BackendStatesOptions {
+  readonly table: BackendTable
+  /** By upstream row: bit i says that health is ignored in group i. */
+  readonly panics: Int32Array
+  readonly log: Logger
+  readonly endConnections: (rows: readonly number[], cause: number) => void
+}
+
+/** What is said of one backend. The file's own word is in `operator`. */
+interface Backend {
+  readonly key: string
+  readonly name: string
+  readonly row: number
+  readonly id: number
+  upstream: Upstream
+  operator: ServerState
+  isDown: boolean
+  isEjected: boolean
+}
+
+interface Upstream {
+  readonly name: string
+  config: UpstreamConfig
+  row: number
+  groups: readonly (readonly Backend[])[]
+  readonly ejections: EjectionPolicy
+  readonly slowStart: SlowStart
+  hasAvailable: boolean
+}
+
+/**
+ * Which backends may get connections: what the operator, the checks and the connections themselves say of each, put
+ * together in the table that workers choose from. What is known of a backend outlives reloads and changes of members,
+ * as long as its upstream has its address.
+ */
+export class BackendStates {
+  readonly #options: BackendStatesOptions
+  readonly #checker: Checker
+  readonly #upstreams = new Map<string, Upstream>()
+  #backends = new Map<string, Backend>()
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(options: BackendStatesOptions) {
+    this.#options = options
+    this.#checker = new Checker({ onChange: (key, isUp, result) => this.#onCheck(key, isUp, result) })
+  }
+
+  /** Follows what is served now. To be called right after each commit and each change of members. */
+  sync(served: readonly ServedUpstream[]): void {
+    const previous = this.#backends
+    const names = new Set(served.map(({ config }) => config.name))
+    this.#backends = new Map()
+    const targets = served.flatMap((upstream) => this.#syncUpstream(upstream, previous))
+    for (const name of this.#upstreams.keys()) if (!names.has(name)) this.#upstreams.delete(name)
+    for (const backend of previous.values()) if (!this.#backends.has(backend.key)) this.#onRemoved(backend)
+    this.#checker.setTargets(targets)
+    for (const { config } of served) this.#publish(this.#upstreams.get(config.name)!)
+    this.#keepTicking()
+  }
+
+  /** Connections to the backend failed as often in a row as its upstream bears. */
+  onFailing(row: number, id: number): void {
+    const backend = [...this.#backends.values()].find((candidate) => candidate.row === row && candidate.id === id)
+    if (backend === undefined || backend.isEjected) return
+    const { upstream } = backend
+    const total = upstream.groups.reduce((sum, group) => sum + group.length, 0)
+    const ejectedMs = upstream.ejections.noteFailing(backend.key, performance.now(), total)
+    if (ejectedMs === 0) return
+    backend.isEjected = true
+    this.#options.log.warn('A backend is ejected: connections to it failed', {
+      ...this.#describe(backend),
+      failures: upstream.config.outlier?.consecutiveFailures ?? 0,
+      ejectedMs,
+    })
+    this.#publish(upstream)
+    this.#keepTicking()
+  }
+
+  /** What the last check of a backend said; undefined where it is not checked, or was not yet. */
+  lastCheck(upstream: string, address: string): CheckResult | undefined {
+    return this.#checker.lastResult(backendKey(upstream, address))
+  }
+
+  close(): void {
+    clearInterval(this.#timer)
+    this.#checker.close()
+  }
+
+  #syncUpstream({ config, servers, membership }: ServedUpstream, previous: Map<string, Backend>): CheckTarget[] {
+    const isNew = !this.#upstreams.has(config.name)
+    const upstream = this.#upstreams.get(config.name) ?? createUpstream(config)
+    this.#upstreams.set(config.name, upstream)
+    upstream.config = config
+    upstream.row = membership.upstream
+    upstream.ejections.configure(config.outlier)
+    upstream.slowStart.configure(config.slowStartMs)
+    const backends = servers.map((server, position) => {
+      const { name, row, id } = membership.backends[position]!
+      const key = backendKey(config.name, name)
+      const known = previous.get(key)
+      const backend: Backend = known ?? {
+        key,
+        name,
+        row,
+        id,
+        upstream,
+        operator: server.state,
+        isDown: false,
+        isEjected: false,
+      }
+      backend.upstream = upstream
+      backend.operator = server.state
+      if (config.health === null || server.state === 'maintenance') backend.isDown = false
+      if (config.outlier === null) backend.isEjected = false
+      this.#backends.set(key, backend)
+      if (known === undefined && !isNew) upstream.slowStart.start(key, performance.now())
+      return backend
+    })
+    upstream.groups = membership.groups.map((group) => Array.from(group.positions, (position) => backends[position]!))
+    const { health } = config
+    if (health === null) return []
+    return servers
+      .filter((server) => server.state !== 'maintenance')
+      .map(({ address }) => ({ key: backendKey(config.name, formatAddress(address)), address, config: health }))
+  }
+
+  #onCheck(key: string, isUp: boolean, result: CheckResult): void {
+    const backend = this.#backends.get(key)
+    if (backend === undefined || backend.isDown !== isUp) return
+    const { log } = this.#options
+    const { upstream } = backend
+    backend.isDown = !isUp
+    if (isUp) {
+      upstream.slowStart.start(key, performance.now())
+      log.info('A backend is up', this.#describe(backend))
+    } else {
+      const { step, reason } = result.ok ? { step: '', reason: '' } : result
+      log.warn('A backend is down', { ...this.#describe(backend), step, reason })
+      const { connections } = upstream.config
+      this.#endConnections(backend, connections.onUnhealthy, CauseCode.backendUnhealthy, () => backend.isDown)
+    }
+    this.#publish(upstream)
+    this.#keepTicking()
+  }
+
+  #onRemoved(backend: Backend): void {
+    const { connections } = backend.upstream.config
+    const isStillGone = () => !this.#backends.has(backend.key)
+    this.#endConnections(backend, connections.onRemoved, CauseCode.backendRemoved, isStillGone)
+    backend.upstream.ejections.forget(backend.key)
+    backend.upstream.slowStart.forget(backend.key)
+  }
+
+  /** Ends the connections to a backend now, or after a while if it is then still as it is now. */
+  #endConnections(backend: Backend, action: ConnectionAction, cause: number, isStill: () => boolean): void {
+    const { table, endConnections } = this.#options
+    if (action === 'keep' || table.active(backend.row) === 0) return
+    if (action === 'close') {
+      endConnections([backend.row], cause)
+      return
+    }
+    setTimeout(() => {
+      if (isStill() && table.id(backend.row) === backend.id) endConnections([backend.row], cause)
+    }, backend.upstream.config.connections.drainMs).unref()
+  }
+
+  /** Writes the states of an upstream's backends where workers read them, and whether a group is in a panic. */
+  #publish(upstream: Upstream): void {
+    const { table, panics, log } = this.#options
+    let panic = 0
+    let available = 0
+    upstream.groups.forEach((group, index) => {
+      for (const backend of group) table.setState(backend.row, stateOf(backend))
+      const wanted = group.filter(({ operator }) => operator === 'ready')
+      const healthy = wanted.filter(({ isDown, isEjected }) => !isDown && !isEjected)
+      const inPanic = healthy.length < wanted.length * upstream.config.panicThreshold
+      if (inPanic) panic |= 1 << index
+      available += inPanic ? wanted.length : healthy.length
+    })
+    const before = Atomics.exchange(panics, upstream.row, panic)
+    const fields = { upstream: upstream.name }
+    if (panic !== 0 && before === 0) log.warn('Too few backends are healthy: connections go to all of them', fields)
+    if (panic === 0 && before !== 0) log.info('Enough backends are healthy again', fields)
+    if (available === 0 && upstream.hasAvailable) log.error('No backend is left', fields)
+    if (available > 0 && !upstream.hasAvailable) log.info('Backends are available', { ...fields, available })
+    upstream.hasAvailable = available > 0
+  }
+
+  #tick(): void {
+    const nowMs = performance.now()
+    for (const upstream of this.#upstreams.values()) {
+      for (const key of upstream.ejections.due(nowMs)) this.#endEjection(key)
+      for (const [key, share] of upstream.slowStart.shares(nowMs)) {
+        const backend = this.#backends.get(key)
+        if (backend !== undefined) this.#options.table.setShare(backend.row, share)
+      }
+    }
+    this.#keepTicking()
+  }
+
+  #endEjection(key: string): void {
+    const backend = this.#backends.get(key)
+    if (backend === undefined || !backend.isEjected) return
+    backend.isEjected = false
+    this.#options.table.clearFailures(backend.row)
+    backend.upstream.slowStart.start(key, performance.now())
+    this.#options.log.info('A backend is tried again after its ejection', this.#describe(backend))
+    this.#publish(backend.upstream)
+  }
+
+  /** Ticks only while there is something to wait for. */
+  #keepTicking(): void {
+    const isNeeded = [...this.#upstreams.values()].some(
+      ({ ejections, slowStart }) => ejections.isActive || slowStart.isActive,
+    )
+    if (!isNeeded) {
+      clearInterval(this.#timer)
+      this.#timer = undefined
+      return
+    }
+    this.#timer ??= setInterval(() => this.#tick(), TICK_MS)
+  }
+
+  #describe({ upstream, name, row }: Backend): { upstream: string; backend: string; connections: number } {
+    return { upstream: upstream.name, backend: name, connections: this.#options.table.active(row) }
+  }
+}
+
+function createUpstream(config: UpstreamConfig): Upstream {
+  return {
+    name: config.name,
+    config,
+    row: 0,
+    groups: [],
+    ejections: new EjectionPolicy(),
+    slowStart: new SlowStart(),
+    hasAvailable: true,
+  }
+}
+
+function stateOf({ operator, isDown, isEjected }: Backend): number {
+  let state = 0
+  if (operator === 'drain') state |= BackendState.draining
+  if (operator === 'maintenance') state |= BackendState.maintenance
+  if (isDown) state |= BackendState.down
+  if (isEjected) state |= BackendState.ejected
+  return state
+}

@@ -1,0 +1,116 @@
+import { type Discovery, type DiscoveryEvent, startDiscovery } from '../discovery/discovery.ts'
+import { formatAddress, type SocketAddress } from '../model/address.ts'
+import type { Config, ServerConfig, UpstreamConfig } from '../model/config.ts'
+import type { Members } from './snapshot-builder.ts'
+
+/** How long a start or reload waits for the first answer of a new source; then it serves with what is known. */
+const FIRST_ANSWER_MS = 1000
+
+interface Running {
+  readonly identity: string
+  readonly discovery: Discovery
+}
+
+export interface DiscoverySetOptions {
+  /** The believed members of an upstream have changed. */
+  readonly onMembers: (upstream: string) => void
+  readonly onEvent: (upstream: string, event: DiscoveryEvent) => void
+}
+
+/** The discoveries of the configuration that is served, and of the one that is prepared. */
+export class DiscoverySet {
+  readonly #options: DiscoverySetOptions
+  /** By upstream. */
+  #served = new Map<string, Running>()
+  #prepared = new Map<string, Running>()
+
+  constructor(options: DiscoverySetOptions) {
+    this.#options = options
+  }
+
+  /** Starts the discoveries that a configuration has anew, and gives the backends of its upstreams. */
+  async prepare(config: Config): Promise<Members> {
+    this.#prepared = new Map()
+    const fresh: Discovery[] = []
+    for (const upstream of config.upstreams) {
+      if (upstream.discovery === null) continue
+      const identity = identityOf(config, upstream)
+      const known = this.#served.get(upstream.name)
+      if (known?.identity === identity) this.#prepared.set(upstream.name, known)
+      else {
+        const discovery = this.#start(config, upstream)
+        fresh.push(discovery)
+        this.#prepared.set(upstream.name, { identity, discovery })
+      }
+    }
+    await Promise.all(fresh.map((discovery) => discovery.firstAnswer(FIRST_ANSWER_MS)))
+    return new Map(
+      config.upstreams.map((upstream) => [
+        upstream.name,
+        merge(upstream, this.#prepared.get(upstream.name)?.discovery.members ?? []),
+      ]),
+    )
+  }
+
+  /** The prepared configuration serves: discoveries that it does not have end. */
+  commit(): void {
+    this.#closeOf(this.#served, this.#prepared)
+    this.#served = this.#prepared
+  }
+
+  /** The prepared configuration is given up. */
+  discard(): void {
+    this.#closeOf(this.#prepared, this.#served)
+    this.#prepared = this.#served
+  }
+
+  /** The backends of an upstream that is served: those of the file, and those that were found. */
+  membersOf(upstream: UpstreamConfig): readonly ServerConfig[] {
+    return merge(upstream, this.#served.get(upstream.name)?.discovery.members ?? [])
+  }
+
+  statusOf(upstream: string): ReturnType<Discovery['status']> | undefined {
+    return this.#served.get(upstream)?.discovery.status()
+  }
+
+  async close(): Promise<void> {
+    const running = new Set([...this.#served.values(), ...this.#prepared.values()])
+    await Promise.all([...running].map(({ discovery }) => discovery.close()))
+  }
+
+  #start(config: Config, upstream: UpstreamConfig): Discovery {
+    const { name } = upstream
+    const discovery = startDiscovery({
+      upstream: name,
+      config: upstream.discovery!,
+      own: ownAddresses(config),
+      stateDirectory: config.state.directory,
+      onMembers: () => {
+        // One that is only prepared is asked for its members when it serves.
+        if (this.#served.get(name)?.discovery === discovery) this.#options.onMembers(name)
+      },
+      onEvent: (event) => this.#options.onEvent(name, event),
+    })
+    return discovery
+  }
+
+  #closeOf(running: Map<string, Running>, kept: Map<string, Running>): void {
+    for (const [name, one] of running) if (kept.get(name) !== one) void one.discovery.close()
+  }
+}
+
+/** The file's servers first; what was found is added unless it is one of them. */
+function merge(upstream: UpstreamConfig, found: readonly ServerConfig[]): readonly ServerConfig[] {
+  if (upstream.discovery === null) return upstream.servers
+  const listed = new Set(upstream.servers.map(({ address }) => formatAddress(address)))
+  return [...upstream.servers, ...found.filter(({ address }) => !listed.has(formatAddress(address)))]
+}
+
+function ownAddresses(config: Config): SocketAddress[] {
+  return config.listeners.flatMap(({ bind }) => bind)
+}
+
+/** What a discovery is made of: it goes on as long as this is the same. */
+function identityOf(config: Config, { discovery }: UpstreamConfig): string {
+  return JSON.stringify([discovery, ownAddresses(config), config.state.directory])
+}
