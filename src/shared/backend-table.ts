@@ -2,10 +2,11 @@ import { MAX_BACKENDS } from './limits.ts'
 
 /** Bytes of shared memory for one field of every row; what each worker holds of `active` takes as much again. */
 const FIELD_BYTES = 4 * MAX_BACKENDS
-const FIELDS = 7
+/** How many fields of int32 the table has, one after the other. */
+export const BACKEND_FIELDS = 7
 
 /** Bytes of shared memory for the table itself. */
-export const BACKEND_TABLE_BYTES = FIELDS * FIELD_BYTES
+export const BACKEND_TABLE_BYTES = BACKEND_FIELDS * FIELD_BYTES
 /** Bytes of what one worker holds of it. */
 export const BACKEND_HELD_BYTES = FIELD_BYTES
 

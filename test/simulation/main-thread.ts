@@ -1,12 +1,16 @@
 import type { OrderPort, WorkerOrder, WorkerReport } from '#src/dataplane/messages.js'
-import type { ListenerSocket, Snapshot } from '#src/model/snapshot.js'
-import { ControlCell } from '#src/shared/control-cells.js'
-import type { SharedMemory } from '#src/shared/worker-memory.js'
+import { CauseCode } from '#src/model/cause.js'
+import type { BackendSnapshot, ListenerSocket, Membership, Snapshot } from '#src/model/snapshot.js'
+import { ControlCell, WorkerCell } from '#src/shared/control-cells.js'
+import type { SharedMemory, WorkerMemory } from '#src/shared/worker-memory.js'
+import { createMembership } from './membership.ts'
+import { BACKEND_PORT } from './network.ts'
 import type { SimEvent } from './sim-listener.ts'
 import type { Timed } from './timeline.ts'
 
 /**
  * `prepare` and `commit` are the halves of a reload that changes nothing but the generation; `discard` gives it up.
+ * `changeMembers` takes a backend out, or puts it in again; `endBackend` ends the connections to the first.
  * `removeListener` is a reload without the last listener, `retire` one without this worker, `abort` the end of a drain.
  */
 export const MainEvent = {
@@ -17,11 +21,15 @@ export const MainEvent = {
   removeListener: 4,
   retire: 5,
   abort: 6,
+  changeMembers: 7,
+  endBackend: 8,
 } as const
 
 /** The main thread, as one worker sees it: orders, an eventfd and the generation cell. */
 export class MainThread implements OrderPort, Timed {
   readonly #control: Int32Array
+  readonly #cells: Int32Array
+  readonly #backends: readonly BackendSnapshot[]
   readonly #wakeup: SimEvent
   readonly #orders: WorkerOrder[] = []
   readonly #close: (fd: number) => void
@@ -36,8 +44,16 @@ export class MainThread implements OrderPort, Timed {
   retired = false
 
   /** `close` closes a listening socket that the worker has let go of. */
-  constructor(shared: SharedMemory, wakeup: SimEvent, first: Snapshot, close: (fd: number) => void) {
+  constructor(
+    shared: SharedMemory,
+    own: WorkerMemory,
+    wakeup: SimEvent,
+    first: Snapshot,
+    close: (fd: number) => void,
+  ) {
     this.#control = new Int32Array(shared.control)
+    this.#cells = new Int32Array(own.cells)
+    this.#backends = first.upstreams[0]?.membership.backends ?? []
     this.#wakeup = wakeup
     this.#next = first
     this.#close = close
@@ -63,7 +79,32 @@ export class MainThread implements OrderPort, Timed {
     else if (kind === MainEvent.removeListener) this.#removeListener()
     else if (kind === MainEvent.retire) this.#retire()
     else if (kind === MainEvent.abort) this.#order({ type: 'abort' })
+    else if (kind === MainEvent.changeMembers) this.#changeMembers()
+    else if (kind === MainEvent.endBackend)
+      this.#order({ type: 'end', rows: [0], cause: CauseCode.backendRemoved })
     else this.#wakeup.fire()
+  }
+
+  /** Whether a backend may be dialled: it is a member, or the worker does not know yet that it no longer is. */
+  mayDial(port: number): boolean {
+    const { backends, epoch } = this.#membership
+    const isMember = backends.some((backend) => BACKEND_PORT + backend.row === port)
+    return isMember || Atomics.load(this.#cells, WorkerCell.epoch) < epoch
+  }
+
+  get #membership(): Membership {
+    return this.#next.upstreams[0]!.membership
+  }
+
+  #changeMembers(): void {
+    const [upstream] = this.#next.upstreams
+    if (this.#isPrepared || upstream === undefined) return
+    const epoch = this.#next.epoch + 1
+    const all = this.#backends
+    const backends = upstream.membership.backends.length < all.length ? all : all.slice(epoch % 2, epoch % 2 === 0 ? -1 : undefined)
+    const membership = createMembership(backends, epoch)
+    this.#next = { ...this.#next, epoch, upstreams: [{ ...upstream, membership }] }
+    this.#order({ type: 'members', membership })
   }
 
   #removeListener(): void {

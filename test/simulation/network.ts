@@ -42,6 +42,8 @@ export class Network implements Surroundings {
   readonly #inspectReply: InspectReply
   #check: () => string = () => ''
   accepted = 0
+  /** Whether the proxy may dial the backend at a port: not one that it knows to be gone. */
+  mayDial: (port: number) => boolean = () => true
   /** Connections are over almost at once. */
   brief = false
 
@@ -71,6 +73,7 @@ export class Network implements Surroundings {
 
   dial(socket: SimSocket, port: number): number {
     const { random, hostility } = this.kernel
+    if (!this.mayDial(port)) return this.kernel.fail(`members: port ${port} is dialled, which is no backend any more`)
     if (random.chance(hostility.connectError)) return this.#failDial(socket)
     socket.phase = 'connecting'
     if (random.chance(hostility.blackHole)) return -Errno.EINPROGRESS

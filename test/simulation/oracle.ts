@@ -34,7 +34,7 @@ const BEFORE_BACKEND: ReadonlySet<number> = new Set([
   CauseCode.noDescriptors,
 ])
 /** The proxy itself may cut these short, with an end that the other peer did not make. */
-const CUT: ReadonlySet<number> = new Set([...TIMED, CauseCode.maxDuration, CauseCode.shutdown])
+const CUT: ReadonlySet<number> = new Set([...TIMED, CauseCode.maxDuration, CauseCode.shutdown, CauseCode.backendRemoved])
 
 /** Knows what a relay has to do, and finds where it did not. Faults are sentences; '' is none. */
 export class Oracle {
@@ -42,6 +42,8 @@ export class Oracle {
   readonly #limits: Limits
   /** Main may have ended every connection. */
   mayAbort = false
+  /** Main may have ended the connections to one backend. */
+  mayEndBackend = false
   readonly #records = new Map<number, AccessRecord>()
 
   constructor(network: Network, limits: Limits) {
@@ -153,6 +155,7 @@ export class Oracle {
     if (fault !== '') return fault
     if (!this.#mustBeClean(peer, socket, partner)) return ''
     if (this.mayAbort && record.cause === CauseCode.shutdown) return ''
+    if (this.mayEndBackend && record.cause === CauseCode.backendRemoved) return ''
     const name = causes[record.cause]?.name ?? `cause ${record.cause}`
     if (!CLEAN.has(record.cause)) return `end: ${peer.label} did nothing wrong and ended by ${name}`
     return incomplete(socket, partner) || incomplete(partner, socket)

@@ -3,7 +3,9 @@ import type { Tuning } from '#src/dataplane/tuning.js'
 import { AF_INET } from '#src/kernel/constants.js'
 import type { EpollEvents } from '#src/kernel/kernel.js'
 import { encodeSockaddr } from '#src/kernel/sockaddr.js'
+import type { BalanceAlgorithm } from '#src/model/config.js'
 import type { BackendSnapshot, ListenerSnapshot, Snapshot } from '#src/model/snapshot.js'
+import { BACKEND_FIELDS, BACKEND_HELD_BYTES, BackendTable } from '#src/shared/backend-table.js'
 import { RecordRing } from '#src/shared/record-ring.js'
 import {
   createSharedMemory,
@@ -12,6 +14,7 @@ import {
   type WorkerMemory,
 } from '#src/shared/worker-memory.js'
 import { MainThread } from './main-thread.ts'
+import { createMembership } from './membership.ts'
 import { BACKEND_PORT } from './network.ts'
 import type { SimKernel } from './sim-kernel.ts'
 import type { SimEvent, SimListener } from './sim-listener.ts'
@@ -35,7 +38,7 @@ export class Memory {
   constructor(connections: number) {
     this.own = createWorkerMemory(connections)
     this.records = new RecordRing(this.own.records)
-    const { control, backends, cursors } = this.shared
+    const { control, backends, cursors, panics } = this.shared
     const { cells, held, descriptors, counters } = this.own
     this.#dirty = [
       new Int32Array(control),
@@ -45,12 +48,19 @@ export class Memory {
       new Int32Array(held, 0, ROWS),
       new Int32Array(descriptors),
       new Int32Array(counters.listenerActive, 0, ROWS),
+      new Int32Array(panics, 0, ROWS),
+      ...Array.from(
+        { length: BACKEND_FIELDS - 1 },
+        (_, field) => new Int32Array(backends, (field + 1) * BACKEND_HELD_BYTES, ROWS),
+      ),
     ]
   }
 
   clean(): void {
     for (const words of this.#dirty) words.fill(0)
     this.records.drain(() => {})
+    const table = new BackendTable(this.shared.backends, this.own.held)
+    for (let row = 0; row < ROWS; row++) table.assign(row, row + 1)
   }
 
   /** Whether every count of something open is zero. */
@@ -83,7 +93,7 @@ export function startReactor(
     if (lost > 0 && !mayMiss && !main.retired && used < Math.min(maximum, snapshot.connectionLimit))
       kernel.fail(`reload: ${lost} clients waited on a listener when it was closed`)
   }
-  const main = new MainThread(memory.shared, wakeup, snapshot, closeListener)
+  const main = new MainThread(memory.shared, memory.own, wakeup, snapshot, closeListener)
   const reactor = new Class({
     kernel,
     tuning,
@@ -93,6 +103,7 @@ export function startReactor(
     events: createEvents(tuning.eventsPerTurn),
     wakeFd: wakeup.fd,
     port: main,
+    random: () => kernel.random.below(1024) / 1024,
   })
   main.prepare(snapshot)
   main.commit()
@@ -115,12 +126,14 @@ export interface Policy {
   readonly maxDurationMs: number
   readonly connectMs: number
   readonly attempts: number
+  readonly balance: BalanceAlgorithm
 }
 
 export function createSnapshot(listeners: readonly SimListener[], policy: Policy): Snapshot {
   const backends = Array.from({ length: policy.backends }, (_, row) => createBackend(row, policy.maxConnections))
   return {
     generation: 1,
+    epoch: 1,
     workers: 1,
     connectionLimit: policy.connectionLimit,
     pendingBytesPerWorker: policy.pendingBytes,
@@ -140,10 +153,13 @@ export function createSnapshot(listeners: readonly SimListener[], policy: Policy
       {
         name: 'backends',
         row: 0,
+        balance: policy.balance,
+        sourcePrefix: { ipv4: 32, ipv6: 64 },
         connectTimeoutMs: policy.connectMs,
         attempts: policy.attempts,
-        backends,
-        schedule: Uint32Array.from(backends, (_, position) => position),
+        failuresToTell: 2,
+        earlyResetMs: 100,
+        membership: createMembership(backends, 1),
       },
     ],
   }
@@ -152,5 +168,5 @@ export function createSnapshot(listeners: readonly SimListener[], policy: Policy
 function createBackend(row: number, maxConnections: number): BackendSnapshot {
   const port = BACKEND_PORT + row
   const sockaddr = encodeSockaddr({ family: 'ipv4', host: '127.0.0.1', port })
-  return { name: `127.0.0.1:${port}`, row, domain: AF_INET, sockaddr, maxConnections }
+  return { name: `127.0.0.1:${port}`, row, id: row + 1, domain: AF_INET, sockaddr, maxConnections }
 }

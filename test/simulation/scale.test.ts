@@ -120,6 +120,7 @@ class Crowd implements Surroundings {
       maxDurationMs: Number.POSITIVE_INFINITY,
       connectMs: 5000,
       attempts: 3,
+      balance: 'round-robin',
     })
     this.#rig = startReactor(Reactor, this.kernel, new Memory(count), defaultTuning, snapshot)
   }

@@ -10,6 +10,7 @@ import { SimKernel } from './sim-kernel.ts'
 import type { SimListener } from './sim-listener.ts'
 import type { SimSocket } from './sim-socket.ts'
 
+const ALGORITHMS = ['round-robin', 'least-connections', 'random', 'random-two', 'source-hash', 'least-latency'] as const
 /** Connections that a schedule's reactor has room for: so few that slots are used again and again. */
 const SLOTS = 5
 const MAX_TURNS = 50_000
@@ -70,6 +71,7 @@ class Schedule {
     this.#oracle = new Oracle(this.#network, limitsOf(policy, tuning))
     const snapshot = createSnapshot(this.#listeners, policy)
     this.#rig = startReactor(options.reactor ?? Reactor, this.#kernel, memory, tuning, snapshot)
+    this.#network.mayDial = (port) => this.#rig.main.mayDial(port)
     this.#plan(random)
   }
 
@@ -102,6 +104,12 @@ class Schedule {
       timeline.add(laterMs, main, MainEvent.abort)
     }
     if (random.chance(40)) timeline.add(laterMs, main, MainEvent.retire)
+    for (let left = random.chance(200) ? random.between(1, 4) : 0; left > 0; left--)
+      timeline.add(start + random.below(60), main, MainEvent.changeMembers)
+    if (random.chance(40)) {
+      this.#oracle.mayEndBackend = true
+      timeline.add(laterMs, main, MainEvent.endBackend)
+    }
   }
 
   run(): string {
@@ -182,6 +190,7 @@ function drawPolicy(random: Random): Policy {
     maxDurationMs: long || random.chance(700) ? Number.POSITIVE_INFINITY : random.between(20, 3000),
     connectMs: long ? 5000 : random.between(10, 1000),
     attempts: random.between(1, 3),
+    balance: random.pick(ALGORITHMS),
   }
 }
 

@@ -24,7 +24,7 @@ const kernel = {
 } as unknown as Kernel
 
 function createCore(): Core {
-  const core = new Core(kernel, defaultTuning, 5, shared, own)
+  const core = new Core(kernel, defaultTuning, 5, shared, own, Math.random)
   const listener = {
     name: 'edge',
     row: 4095,
@@ -36,9 +36,19 @@ function createCore(): Core {
     maxDurationMs: 1,
     keepAliveMs: 1,
   } as const
-  const upstream = { name: 'chat', connectTimeoutMs: 1, attempts: 8, backends: [], schedule: new Uint32Array(0) }
+  const upstream = {
+    name: 'chat',
+    balance: 'round-robin',
+    sourcePrefix: { ipv4: 32, ipv6: 64 },
+    connectTimeoutMs: 1,
+    attempts: 8,
+    failuresToTell: 0,
+    earlyResetMs: 0,
+    membership: { upstream: 0, epoch: 1, backends: [], groups: [] },
+  } as const
   const snapshot = {
     generation: 2 ** 31 + 7,
+    epoch: 1,
     workers: 1,
     connectionLimit: 1,
     pendingBytesPerWorker: 0,
@@ -49,7 +59,7 @@ function createCore(): Core {
       { ...upstream, row: 4094 },
     ],
   }
-  core.currentIndex = core.servings.add(new ServingSnapshot(snapshot, core.cursors))
+  core.currentIndex = core.servings.add(new ServingSnapshot(snapshot, core.balance))
   return core
 }
 
@@ -91,7 +101,7 @@ test('Recorder writes what decodeAccessRecord() reads, for any connection', () =
     cause: fc.nat(17),
     errno: fc.nat(4095),
     backendRow: fc.option(row, { nil: -1 }),
-    attempts: fc.array(fc.record({ row, errno: fc.nat(4095) }, { noNullPrototype: true }), { maxLength: MAX_ATTEMPTS }),
+    attempts: fc.array(fc.record({ backend: row, errno: fc.nat(4095) }, { noNullPrototype: true }), { maxLength: MAX_ATTEMPTS }),
     up: fc.maxSafeNat(),
     down: fc.maxSafeNat(),
     connectMs: fc.double({ min: 0, max: 1500, noNaN: true }),
@@ -100,10 +110,11 @@ test('Recorder writes what decodeAccessRecord() reads, for any connection', () =
     fc.property(connection, ({ cause, errno, backendRow, attempts, up, down, connectMs }) => {
       const c = take(core, someone)
       slots.backendRow[c] = backendRow
+      if (backendRow >= 0) core.table.assign(backendRow, backendRow + 1)
       slots.connectedAt[c] = slots.acceptedAt[c]! + connectMs
       slots.attempts[c] = attempts.length
       attempts.forEach((attempt, i) => {
-        slots.triedRows[c * MAX_ATTEMPTS + i] = attempt.row
+        slots.triedIds[c * MAX_ATTEMPTS + i] = attempt.backend
         if (i < MAX_RECORDED_ATTEMPTS) slots.triedErrnos[c * MAX_RECORDED_ATTEMPTS + i] = attempt.errno
       })
       slots.delivered[2 * c] = up
@@ -120,7 +131,7 @@ test('Recorder writes what decodeAccessRecord() reads, for any connection', () =
         generation: 2 ** 31 + 7,
         listenerRow: 4095,
         upstreamRow: 4094,
-        backendRow,
+        backend: backendRow < 0 ? -1 : backendRow + 1,
         cause,
         errno,
         worker: 5,
@@ -137,8 +148,8 @@ test('Recorder writes what decodeAccessRecord() reads, for any connection', () =
 test('Recorder writes NaN for a connection that had no backend', () => {
   const core = createCore()
   new Recorder(core).record(take(core, someone), 14, 0)
-  const { connectMs, backendRow, attempts } = readOne(core)
-  assert.deepEqual([connectMs, backendRow, attempts], [Number.NaN, -1, []])
+  const { connectMs, backend, attempts } = readOne(core)
+  assert.deepEqual([connectMs, backend, attempts], [Number.NaN, -1, []])
 })
 
 test('Recorder writes the port and address of an IPv6 client in network order', () => {

@@ -2,10 +2,18 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import { ServingSnapshot, ServingTable } from '#src/dataplane/serving.js'
 import type { Snapshot } from '#src/model/snapshot.js'
+import { BACKEND_HELD_BYTES, BACKEND_TABLE_BYTES, BackendTable } from '#src/shared/backend-table.js'
+
+const memory = {
+  table: new BackendTable(new SharedArrayBuffer(BACKEND_TABLE_BYTES), new SharedArrayBuffer(BACKEND_HELD_BYTES)),
+  cursors: new Int32Array(1),
+  random: Math.random,
+}
 
 function createServing(generation: number, connections = 0): ServingSnapshot {
   const snapshot: Snapshot = {
     generation,
+    epoch: 1,
     workers: 1,
     connectionLimit: 1,
     pendingBytesPerWorker: 0,
@@ -13,7 +21,7 @@ function createServing(generation: number, connections = 0): ServingSnapshot {
     listeners: [],
     upstreams: [],
   }
-  const serving = new ServingSnapshot(snapshot, new Int32Array(1))
+  const serving = new ServingSnapshot(snapshot, memory)
   serving.connections = connections
   return serving
 }
