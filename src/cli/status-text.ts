@@ -22,6 +22,7 @@ export function formatStatus(status: ServiceStatus): string {
       ]),
     ),
     formatBackends(status),
+    formatChecks(status),
     formatTable(
       ['WORKER', 'STATE', 'CONNECTIONS', 'ACCEPTED', 'RESTARTS'],
       status.workers.map((row) => [`${row.id}`, row.state, row.connections, row.accepted, row.restarts]),
@@ -53,6 +54,7 @@ function formatBackends({ upstreams }: ServiceStatus): string {
       upstream.name,
       upstream.balance,
       row.address,
+      row.state,
       row.weight,
       row.active,
       row.connections,
@@ -62,9 +64,17 @@ function formatBackends({ upstreams }: ServiceStatus): string {
     ]),
   )
   return formatTable(
-    ['UPSTREAM', 'BALANCE', 'BACKEND', 'WEIGHT', 'ACTIVE', 'CONNECTIONS', 'FAILURES', 'UP', 'DOWN'],
+    ['UPSTREAM', 'BALANCE', 'BACKEND', 'STATE', 'WEIGHT', 'ACTIVE', 'CONNECTIONS', 'FAILURES', 'UP', 'DOWN'],
     rows,
   )
+}
+
+/** What the checks of backends that are not well have found. */
+function formatChecks({ upstreams }: ServiceStatus): string {
+  const rows = upstreams.flatMap(({ name, backends }) =>
+    backends.flatMap(({ address, check = 'passed' }) => (check === 'passed' ? [] : [[name, address, check]])),
+  )
+  return formatTable(['UPSTREAM', 'BACKEND', 'LAST CHECK'], rows)
 }
 
 /** `999 B`, `1.5 MiB`. */

@@ -82,7 +82,7 @@ const table = [
     'proxy',
     'connect',
     'SC',
-    'No backend could be chosen: none is configured, or all are full.',
+    'No backend could be chosen: none is there, or all are down or full.',
   ],
   [
     'noDescriptors',

@@ -34,7 +34,9 @@ export const sampleStatus: ServiceStatus = {
       backends: [
         {
           address: '10.0.0.1:9100',
+          state: 'up',
           weight: 2,
+          priority: 0,
           active: 7,
           connections: 1230,
           connectFailures: 4,

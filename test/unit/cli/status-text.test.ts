@@ -16,8 +16,8 @@ access log   1227 written, 0 dropped
 LISTENER  ADDRESS        UPSTREAM  ACTIVE  ACCEPTED       UP     DOWN
 edge      0.0.0.0:64400  chat           7      1234  2.0 KiB  5.0 MiB
 
-UPSTREAM  BALANCE      BACKEND        WEIGHT  ACTIVE  CONNECTIONS  FAILURES       UP   DOWN
-chat      round-robin  10.0.0.1:9100       2       7         1230         4  2.0 KiB  999 B
+UPSTREAM  BALANCE      BACKEND        STATE  WEIGHT  ACTIVE  CONNECTIONS  FAILURES       UP   DOWN
+chat      round-robin  10.0.0.1:9100  up          2       7         1230         4  2.0 KiB  999 B
 
 WORKER  STATE    CONNECTIONS  ACCEPTED  RESTARTS
 0       serving            7      1234         1
