@@ -165,6 +165,11 @@ export class LoadBalancerProcess {
     return lines().map((line) => JSON.parse(line) as Record<string, unknown>)
   }
 
+  /** Waits until the log has a line like this. */
+  async logged(pattern: RegExp): Promise<void> {
+    await waitUntil(`the log has ${pattern}`, () => pattern.test(this.#stderr), LOG_TIMEOUT_MS)
+  }
+
   /** Sends SIGTERM and returns the exit code. */
   async stop(): Promise<number | null> {
     this.child.kill('SIGTERM')

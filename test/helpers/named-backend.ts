@@ -38,6 +38,11 @@ export class NamedBackend {
     return this.#sockets.size
   }
 
+  /** Stops listening; what is open goes on. */
+  close(): void {
+    this.#server.close()
+  }
+
   /** Stops listening and resets what is open. */
   stop(): void {
     this.#server.close()

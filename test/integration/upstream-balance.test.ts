@@ -1,0 +1,143 @@
+import assert from 'node:assert/strict'
+import { connect } from 'node:net'
+import { test } from 'node:test'
+import { freePort } from '../helpers/free-port.ts'
+import { countByBackend, endClients, GreetedClient, openClients, tryGreeting } from '../helpers/greeted-client.ts'
+import { LoadBalancerProcess } from '../helpers/load-balancer-process.ts'
+import { NamedBackend } from '../helpers/named-backend.ts'
+import { waitUntil } from '../helpers/wait-until.ts'
+
+const algorithms = ['round-robin', 'least-connections', 'random', 'random-two', 'source-hash', 'least-latency']
+
+/** A load balancer with one listener in front of one upstream, `web`. */
+async function start(t: Parameters<typeof LoadBalancerProcess.start>[0], upstream: string, workers = 1) {
+  const port = await freePort()
+  const config = (text: string) => `workers: ${workers}
+reload: { watch: false }
+listeners: { edge: { bind: "127.0.0.1:${port}", upstream: web } }
+upstreams: { web: ${text} }
+`
+  const lb = await LoadBalancerProcess.start(t, config(upstream))
+  return { lb, port, reload: (text: string) => lb.reload(config(text)) }
+}
+
+test('16. A backup serves only while no primary can, and primaries get everything back', async (t) => {
+  const primary = await NamedBackend.start(t, 'primary')
+  const backup = await NamedBackend.start(t, 'backup')
+  const { port } = await start(
+    t,
+    `{ servers: [{ address: "${primary.address}" }, { address: "${backup.address}", backup: true }] }`,
+  )
+  assert.deepEqual(countByBackend(await openClients(t, port, 6)), { primary: 6 })
+  const { port: primaryPort } = primary
+  primary.stop()
+  assert.deepEqual(countByBackend(await openClients(t, port, 6)), { backup: 6 })
+  await NamedBackend.start(t, 'primary', primaryPort)
+  assert.deepEqual(countByBackend(await openClients(t, port, 6)), { primary: 6 })
+})
+
+test('16. Priorities serve one after the other, as those before them fill up', async (t) => {
+  const backends = await Promise.all(['a', 'b', 'c'].map((name) => NamedBackend.start(t, name)))
+  const servers = backends.map(({ address }, i) => `{ address: "${address}", priority: ${i * 3}, maxConnections: 2 }`)
+  const { port } = await start(t, `{ servers: [${servers}] }`)
+  const clients = await openClients(t, port, 6)
+  assert.deepEqual(
+    clients.map(({ backend }) => backend),
+    ['a', 'a', 'b', 'b', 'c', 'c'],
+  )
+})
+
+test('19. Least-connections is even when idle, and avoids a busy backend', async (t) => {
+  const [a, b] = [await NamedBackend.start(t, 'a'), await NamedBackend.start(t, 'b')]
+  const servers = `[{ address: "${a.address}" }, { address: "${b.address}" }]`
+  const { port, reload } = await start(t, `{ balance: least-connections, servers: ${servers} }`)
+  const even = await openClients(t, port, 10)
+  assert.deepEqual(countByBackend(even), { a: 5, b: 5 })
+  await endClients(even)
+  await waitUntil('all are gone', () => a.open + b.open === 0)
+  await reload(`{ balance: least-connections, servers: [{ address: "${a.address}" }] }`)
+  await openClients(t, port, 20)
+  await reload(`{ balance: least-connections, servers: ${servers} }`)
+  assert.deepEqual(countByBackend(await openClients(t, port, 10)), { b: 10 })
+})
+
+test('19. Least-connections stays exact when four workers choose', async (t) => {
+  const backends = await Promise.all(['a', 'b', 'c', 'd'].map((name) => NamedBackend.start(t, name)))
+  const servers = backends.map(({ address }) => `{ address: "${address}" }`)
+  const { port } = await start(t, `{ balance: least-connections, servers: [${servers}] }`, 4)
+  assert.deepEqual(countByBackend(await openClients(t, port, 80)), { a: 20, b: 20, c: 20, d: 20 })
+})
+
+test('20. Source hash keeps a client on one backend, and two instances agree on it', async (t) => {
+  const backends = await Promise.all(['a', 'b', 'c'].map((name) => NamedBackend.start(t, name)))
+  const servers = backends.map(({ address }) => `{ address: "${address}" }`)
+  const one = await start(t, `{ balance: source-hash, servers: [${servers}] }`)
+  const other = await start(t, `{ balance: source-hash, servers: [${servers.toReversed()}] }`, 2)
+  const chosen = new Set((await openClients(t, one.port, 10)).map(({ backend }) => backend))
+  assert.equal(chosen.size, 1)
+  assert.deepEqual(new Set((await openClients(t, other.port, 10)).map(({ backend }) => backend)), chosen)
+})
+
+test('20. Source hash moves only the clients of a removed backend, and they come back with it', async (t) => {
+  const backends = await Promise.all(['a', 'b', 'c'].map((name) => NamedBackend.start(t, name)))
+  const servers = backends.map(({ address }) => `{ address: "${address}" }`)
+  const upstream = (list: readonly string[]) => `{ balance: source-hash, servers: [${list}] }`
+  const { port, reload } = await start(t, upstream(servers))
+  const places = async () => {
+    const clients = []
+    for (let i = 1; i <= 40; i++) {
+      const socket = connect({ port, host: '127.0.0.1', localAddress: `127.0.1.${i}` })
+      clients.push(await GreetedClient.greet(t, socket))
+    }
+    return clients.map(({ backend }) => backend)
+  }
+  const before = await places()
+  assert.equal(new Set(before).size, 3)
+  await reload(upstream(servers.slice(1)))
+  const without = await places()
+  before.forEach((backend, i) => {
+    if (backend !== 'a') assert.equal(without[i], backend)
+    else assert.notEqual(without[i], 'a')
+  })
+  await reload(upstream(servers))
+  assert.deepEqual(await places(), before)
+})
+
+for (const balance of algorithms) {
+  test(`21. maxConnections holds under ${balance}, a close frees the place, and what overflows goes to the backup`, async (t) => {
+    const [a, b, spare] = await Promise.all(['a', 'b', 'spare'].map((name) => NamedBackend.start(t, name)))
+    const { port } = await start(
+      t,
+      `
+    balance: ${balance}
+    servers:
+      - { address: "${a!.address}", maxConnections: 3, weight: 5 }
+      - { address: "${b!.address}", maxConnections: 3 }
+      - { address: "${spare!.address}", maxConnections: 2, backup: true }
+`,
+      2,
+    )
+    const clients = await openClients(t, port, 8)
+    assert.deepEqual(countByBackend(clients), { a: 3, b: 3, spare: 2 })
+    assert.equal(await tryGreeting(t, port), 'ECONNRESET', 'past the backup it is turned away')
+    const freed = clients.find(({ backend }) => backend === 'a')!
+    await freed.end()
+    await waitUntil('a new client gets its place', async () => (await tryGreeting(t, port)) === 'a')
+  })
+}
+
+test('15. A backend in drain gets no new client and keeps those that it has', async (t) => {
+  const [a, b] = [await NamedBackend.start(t, 'a'), await NamedBackend.start(t, 'b')]
+  const upstream = (state: string) =>
+    `{ servers: [{ address: "${a.address}", state: ${state} }, { address: "${b.address}" }] }`
+  const { lb, port, reload } = await start(t, upstream('ready'))
+  const clients = await openClients(t, port, 4)
+  for (const state of ['drain', 'maintenance'] as const) {
+    await reload(upstream(state))
+    assert.deepEqual(countByBackend(await openClients(t, port, 4)), { b: 4 })
+    assert.equal((await lb.status()).upstreams[0]?.backends[0]?.state, state)
+  }
+  for (const client of clients) assert.ok(await client.echoes())
+  await reload(upstream('ready'))
+  assert.deepEqual(countByBackend(await openClients(t, port, 4)), { a: 2, b: 2 })
+})

@@ -1,0 +1,184 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Cleanup } from '../helpers/cleanup.ts'
+import { freePort } from '../helpers/free-port.ts'
+import { countByBackend, GreetedClient, openClients, tryGreeting } from '../helpers/greeted-client.ts'
+import { LoadBalancerProcess } from '../helpers/load-balancer-process.ts'
+import { NamedBackend } from '../helpers/named-backend.ts'
+import { ResettingBackend } from '../helpers/resetting-backend.ts'
+import { waitUntil } from '../helpers/wait-until.ts'
+
+const quick = 'interval: 100ms, timeout: 500ms, rise: 2, fall: 2'
+
+async function start(t: Cleanup, upstream: string) {
+  const port = await freePort()
+  const config = (text: string) => `reload: { watch: false }
+listeners: { edge: { bind: "127.0.0.1:${port}", upstream: web } }
+upstreams: { web: ${text} }
+`
+  const lb = await LoadBalancerProcess.start(t, config(upstream))
+  const states = async () => (await lb.status()).upstreams[0]!.backends.map(({ state }) => state)
+  const becomes = (...wanted: string[]) =>
+    waitUntil(`the states are ${wanted}`, async () => String(await states()) === String(wanted))
+  return { lb, port, becomes, reload: (text: string) => lb.reload(config(text)) }
+}
+
+test('24. Only backends with checks are probed, and those in maintenance are not', async (t) => {
+  const [checked, resting, unchecked] = await Promise.all(
+    ['checked', 'resting', 'unchecked'].map((name) => NamedBackend.start(t, name)),
+  )
+  const port = await freePort()
+  await LoadBalancerProcess.start(
+    t,
+    `listeners: { edge: { bind: "127.0.0.1:${port}", upstream: web } }
+upstreams:
+  web:
+    servers: [{ address: "${checked!.address}" }, { address: "${resting!.address}", state: maintenance }]
+    health: { ${quick} }
+  other: { servers: [{ address: "${unchecked!.address}" }] }
+`,
+  )
+  await waitUntil('the checked one was probed often', () => checked!.accepted > 5)
+  assert.deepEqual([resting!.accepted, unchecked!.accepted], [0, 0])
+})
+
+test('27. Going down and up is logged with the connections it holds, and so is having no backend left', async (t) => {
+  const [a, b] = [await NamedBackend.start(t, 'a'), await NamedBackend.start(t, 'b')]
+  const servers = `[{ address: "${a.address}" }, { address: "${b.address}" }]`
+  const { lb, port, becomes } = await start(t, `{ servers: ${servers}, health: { ${quick} }, connect: { attempts: 1 } }`)
+  await openClients(t, port, 2)
+  const { port: portOfA } = a
+  a.close()
+  await becomes('down', 'up')
+  assert.match(lb.stderr, new RegExp(`warn A backend is down .*backend=${a.address.replaceAll('.', '\\.')}.* connections=1 .*step=connect`))
+  assert.deepEqual(countByBackend(await openClients(t, port, 4)), { b: 4 }, 'with one attempt nobody meets the one that is down')
+  b.close()
+  await becomes('down', 'down')
+  await lb.logged(/No backend is left upstream=web/)
+  assert.equal(await tryGreeting(t, port), 'ECONNRESET')
+  await NamedBackend.start(t, 'a', portOfA)
+  await becomes('up', 'down')
+  await lb.logged(/Backends are available upstream=web available=1/)
+  await lb.logged(/info A backend is up .*connections=1/)
+  assert.equal(await tryGreeting(t, port), 'a')
+})
+
+for (const [action, ends] of [
+  ['keep', false],
+  ['drain', true],
+  ['close', true],
+] as const) {
+  test(`23. Connections of a backend that turns unhealthy end by onUnhealthy: ${action}`, async (t) => {
+    const backend = await NamedBackend.start(t, 'a')
+    const upstream = `{
+    servers: [{ address: "${backend.address}" }], health: { ${quick} },
+    connections: { onUnhealthy: ${action}, drain: 1s } }`
+    const { lb, port, becomes } = await start(t, upstream)
+    const client = await GreetedClient.open(t, port)
+    backend.close()
+    await becomes('down')
+    if (ends) {
+      assert.equal(await client.ended, 'end')
+      assert.ok((await lb.accessLog(1)).some(({ cause }) => cause === 'backend-unhealthy'))
+    } else assert.ok(await client.echoes())
+  })
+
+  test(`Connections of a backend that is removed end by onRemoved: ${action}`, async (t) => {
+    const [a, b] = [await NamedBackend.start(t, 'a'), await NamedBackend.start(t, 'b')]
+    const upstream = (list: readonly NamedBackend[]) => `{
+    servers: [${list.map(({ address }) => `{ address: "${address}" }`)}], connections: { onRemoved: ${action}, drain: 1s } }`
+    const { lb, port, reload } = await start(t, upstream([a, b]))
+    const [first, second] = await openClients(t, port, 2)
+    await reload(upstream([b]))
+    if (ends) {
+      assert.equal(await first!.ended, 'end')
+      assert.ok((await lb.accessLog(1)).some(({ cause }) => cause === 'backend-removed'))
+    } else assert.ok(await first!.echoes())
+    assert.ok(await second!.echoes())
+  })
+}
+
+test('In a panic, health is ignored, and the operator is not', async (t) => {
+  const [a, b, c] = await Promise.all(['a', 'b', 'c'].map((name) => NamedBackend.start(t, name)))
+  const dead = await freePort()
+  const servers = `
+      - { address: "${a!.address}" }
+      - { address: "${b!.address}" }
+      - { address: "${c!.address}", state: drain }`
+  const upstream = (port: number) => `
+    panicThreshold: 50%
+    servers: ${servers}
+    health: { ${quick}, port: ${port} }
+`
+  const { lb, port, becomes, reload } = await start(t, upstream(a!.port))
+  await becomes('up', 'up', 'drain')
+  await reload(upstream(dead))
+  await becomes('down', 'down', 'drain')
+  assert.match(lb.stderr, /Too few backends are healthy: connections go to all of them upstream=web/)
+  assert.deepEqual(countByBackend(await openClients(t, port, 4)), { a: 2, b: 2 })
+  await reload(upstream(a!.port))
+  await becomes('up', 'up', 'drain')
+  await lb.logged(/Enough backends are healthy again/)
+})
+
+test('A backend whose connects fail is ejected, no client sees an error, and it comes back', async (t) => {
+  const a = await NamedBackend.start(t, 'a')
+  const refusing = await freePort()
+  const servers = `[{ address: "127.0.0.1:${refusing}" }, { address: "${a.address}" }]`
+  const outlier = '{ consecutiveFailures: 3, ejection: 1s }'
+  const { lb, port, becomes } = await start(t, `{ servers: ${servers}, outlier: ${outlier} }`)
+  assert.deepEqual(countByBackend(await openClients(t, port, 6)), { a: 6 })
+  await becomes('ejected', 'up')
+  const [before] = (await lb.status()).upstreams[0]!.backends
+  assert.deepEqual(countByBackend(await openClients(t, port, 6)), { a: 6 })
+  const [after] = (await lb.status()).upstreams[0]!.backends
+  assert.equal(after!.connectFailures, before!.connectFailures, 'it is not tried while it sits out')
+  await NamedBackend.start(t, 'b', refusing)
+  await becomes('up', 'up')
+  assert.match(lb.stderr, /A backend is tried again after its ejection/)
+  await waitUntil('it serves', async () => (await tryGreeting(t, port)) === 'b')
+})
+
+test('Early resets count as failures where outlier.earlyReset says so', async (t) => {
+  const good = await NamedBackend.start(t, 'good')
+  const bad = await ResettingBackend.start(t)
+  const servers = `[{ address: "${bad.address}" }, { address: "${good.address}" }]`
+  const outlier = '{ consecutiveFailures: 2, earlyReset: 5s, ejection: 1h }'
+  const { port, becomes } = await start(t, `{ servers: ${servers}, outlier: ${outlier} }`)
+  for (let i = 0; i < 4; i++) await tryGreeting(t, port)
+  await becomes('ejected', 'up')
+  assert.deepEqual(countByBackend(await openClients(t, port, 4)), { good: 4 })
+})
+
+test('A reload keeps what is known of a backend: its health, and its ejection', async (t) => {
+  const [a, b] = [await NamedBackend.start(t, 'a'), await NamedBackend.start(t, 'b')]
+  const [dead, refusing] = [await freePort(), await freePort()]
+  const upstream = (attempts: number) => `
+    servers: [{ address: "${a.address}" }, { address: "127.0.0.1:${dead}" }]
+    health: { interval: 100ms, downInterval: 1h, fall: 1 }
+    connect: { attempts: ${attempts} }
+  other:
+    servers: [{ address: "${b.address}" }, { address: "127.0.0.1:${refusing}" }]
+    outlier: { consecutiveFailures: 1, ejection: 1h }
+`
+  const { lb, port, becomes, reload } = await start(t, upstream(3))
+  await becomes('up', 'down')
+  await reload(upstream(2))
+  await becomes('up', 'down')
+  assert.deepEqual(countByBackend(await openClients(t, port, 4)), { a: 4 })
+  assert.equal(lb.stderr.match(/A backend is down/g)?.length, 1, 'it went down once')
+})
+
+test('Slow start leads a backend that comes up to its share step by step', async (t) => {
+  const [a, b] = [await NamedBackend.start(t, 'a'), await NamedBackend.start(t, 'b')]
+  const { port: portOfB } = b
+  const servers = `[{ address: "${a.address}" }, { address: "${b.address}" }]`
+  const { port, becomes } = await start(t, `{ slowStart: 1h, servers: ${servers}, health: { ${quick} } }`)
+  assert.deepEqual(countByBackend(await openClients(t, port, 10)), { a: 5, b: 5 }, 'not at the start of the program')
+  b.stop()
+  await becomes('up', 'down')
+  await NamedBackend.start(t, 'b', portOfB)
+  await becomes('up', 'up')
+  const counts = countByBackend(await openClients(t, port, 100))
+  assert.ok(counts.a! > 70, `its share is a tenth: ${JSON.stringify(counts)}`)
+})
