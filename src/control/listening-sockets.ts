@@ -30,6 +30,8 @@ export interface OpenSocket {
   isListening: boolean
   /** While no configuration wants it: it takes no new clients, and is closed when the workers have let it go. */
   isRetiring: boolean
+  /** Of a unix socket, the file that was bound: another program may have put its own in that place since. */
+  readonly file: string | undefined
 }
 
 const kernel = new Libc()
@@ -92,7 +94,7 @@ export class ListeningSockets {
       refuseNewClients(socket.fd)
       return
     }
-    unlinkQuietly(socket.address.path)
+    unlinkOwn(socket, socket.address.path)
     this.#byAddress.delete(formatAddress(socket.address))
     this.#unlinked.add(socket)
   }
@@ -102,7 +104,7 @@ export class ListeningSockets {
     const key = formatAddress(socket.address)
     if (this.#byAddress.get(key) === socket) this.#byAddress.delete(key)
     this.#unlinked.delete(socket)
-    if (socket.address.family === 'unix' && !socket.isRetiring) unlinkQuietly(socket.address.path)
+    if (socket.address.family === 'unix' && !socket.isRetiring) unlinkOwn(socket, socket.address.path)
     kernel.close(socket.fd)
   }
 
@@ -118,7 +120,9 @@ export class ListeningSockets {
       fd = this.#tryBind(wish, wanted)
     }
     if (fd < 0) throw bindFailed(wish, -fd)
-    const socket: OpenSocket = { id: ++this.#lastId, fd, address: wish.address, isListening: false, isRetiring: false }
+    const { address } = wish
+    const file = address.family === 'unix' ? identityOf(address.path) : undefined
+    const socket: OpenSocket = { id: ++this.#lastId, fd, address, isListening: false, isRetiring: false, file }
     this.#byAddress.set(formatAddress(wish.address), socket)
     return socket
   }
@@ -154,6 +158,20 @@ function isStale(path: string): Promise<boolean> {
     probe.once('connect', () => settle(false))
     probe.once('error', (error: NodeJS.ErrnoException) => settle(error.code === 'ECONNREFUSED'))
   })
+}
+
+function identityOf(path: string): string | undefined {
+  try {
+    const stat = lstatSync(path, { bigint: true })
+    return `${stat.dev}:${stat.ino}:${stat.birthtimeNs}`
+  } catch {
+    return undefined
+  }
+}
+
+/** Removes a socket file unless it is another one than was bound. */
+function unlinkOwn(socket: OpenSocket, path: string): void {
+  if (socket.file === identityOf(path)) unlinkQuietly(path)
 }
 
 function unlinkQuietly(path: string): void {

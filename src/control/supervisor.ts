@@ -25,7 +25,8 @@ export interface SupervisorEvents {
 interface Waiter {
   readonly accepts: (report: WorkerReport) => boolean
   readonly acceptsExit: boolean
-  readonly settle: () => void
+  /** Without an error the answer is good. */
+  readonly settle: (error?: McsError) => void
 }
 
 /** Starts worker threads, hands them snapshots, and replaces those that threw. */
@@ -190,6 +191,10 @@ export class Supervisor {
 
   #onExit(handle: WorkerHandle, exit: WorkerExit): void {
     if (this.#isStopping) return
+    if (exit.error !== undefined && this.#onlyPendingWants(handle, exit)) {
+      this.#settle(handle, () => true, cannotStart(handle, exit.error))
+      return
+    }
     const wanted = Math.max(this.#current?.workers ?? 0, this.#pending?.workers ?? 0)
     const willRestart = handle.id < wanted
     const givesUp = exit.error !== undefined && this.#noteCrash()
@@ -200,6 +205,14 @@ export class Supervisor {
     }
     if (willRestart) this.#restart(handle)
     this.#settle(handle, (waiter) => waiter.acceptsExit)
+  }
+
+  /**
+   * Whether nothing that serves is hurt by its end: it was started for a snapshot that is not committed, and could not
+   * start, for want of descriptors or memory. Then that snapshot is refused; it is no crash of what serves.
+   */
+  #onlyPendingWants(handle: WorkerHandle, exit: WorkerExit): boolean {
+    return this.#current !== null && handle.id >= this.#current.workers && !exit.hasServed
   }
 
   #restart(handle: WorkerHandle): void {
@@ -233,17 +246,24 @@ export class Supervisor {
       const waiter: Waiter = {
         accepts,
         acceptsExit,
-        settle: () => {
+        settle: (error) => {
           clearTimeout(timer)
           waiters.delete(waiter)
-          resolve()
+          if (error === undefined) resolve()
+          else reject(error)
         },
       }
       waiters.add(waiter)
     })
   }
 
-  #settle(handle: WorkerHandle, isMeant: (waiter: Waiter) => boolean): void {
-    for (const waiter of [...this.#waiters.get(handle)!]) if (isMeant(waiter)) waiter.settle()
+  #settle(handle: WorkerHandle, isMeant: (waiter: Waiter) => boolean, error?: McsError): void {
+    for (const waiter of [...this.#waiters.get(handle)!]) if (isMeant(waiter)) waiter.settle(error)
   }
+}
+
+function cannotStart(handle: WorkerHandle, cause: unknown): McsError {
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  const message = `Worker ${handle.id} could not start: ${reason}; the earlier configuration goes on serving`
+  return new McsError('MCS_WORKER_FAILED', message, { source: 'system', retryable: true, cause })
 }

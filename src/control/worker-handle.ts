@@ -18,6 +18,8 @@ export interface WorkerExit {
   readonly error: unknown
   /** Connections that were lost with it. */
   readonly lost: number
+  /** Whether it ever served a snapshot. */
+  readonly hasServed: boolean
 }
 
 /**
@@ -77,7 +79,8 @@ export class WorkerHandle {
     thread.on('exit', (code) => {
       port1.close()
       const error = thrown ?? (code === 0 ? undefined : new Error(`the thread ended with exit code ${code}`))
-      onExit({ error, lost: this.#cleanUp() })
+      const hasServed = Atomics.load(this.cells, WorkerCell.generation) !== 0
+      onExit({ error, lost: this.#cleanUp(), hasServed })
     })
     this.#thread = thread
     this.#port = port1

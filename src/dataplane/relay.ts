@@ -246,6 +246,11 @@ export class Relay {
    */
   noteGone(side: number): void {
     const { slots } = this.#core
+    // The other side was gone before: what it had sent can be delivered no more, and no further event will come.
+    if ((slots.flags[side ^ 1]! & Flag.broken) !== 0) {
+      this.#endByError(side ^ 1, slots.errno[side >> 1]!)
+      return
+    }
     slots.flags[side]! |= Flag.broken | Flag.readable | Flag.toTheEnd
     slots.errno[side >> 1] = ECONNRESET
     this.#closer.dropPending(side ^ 1)

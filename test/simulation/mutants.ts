@@ -256,4 +256,11 @@ export const mutants: readonly Mutant[] = [
     replace: 'EPOLLRDHUP',
     seed: 175,
   },
+  {
+    name: 'both sides are reset, the second between two turns, and nobody ends the connection',
+    file: 'relay.js',
+    find: 'if ((slots.flags[side ^ 1] & Flag.broken) !== 0) {\n            this.#endByError(side ^ 1',
+    replace: 'if (false) {\n            this.#endByError(side ^ 1',
+    seed: 9066,
+  },
 ]

@@ -175,7 +175,10 @@ export class Oracle {
 
 /** What the reactor should have moved from one socket to the other before it went to sleep. */
 function unmoved(from: SimSocket, to: SimSocket): string {
-  if (from.faulted || to.faulted || to.phase !== 'open') return ''
+  if (from.faulted || to.faulted) return ''
+  if (from.phase === 'dead' && to.phase === 'dead')
+    return `hang: ${from.label} and ${to.label} are both gone, and the reactor sleeps`
+  if (to.phase !== 'open') return ''
   if (to.withheld > 0) return `hang: ${to.withheld} bytes to ${to.label} are held back, and the reactor sleeps`
   const waiting = from.arrived - to.sent
   if (waiting > 0 && !to.sendShut && to.writable && !to.noSpace)

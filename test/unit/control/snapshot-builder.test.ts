@@ -20,7 +20,7 @@ function socketsOf(config: Config): Map<string, OpenSocket> {
   return new Map(
     addresses.map((address, i) => [
       formatAddress(address),
-      { id: i + 1, fd: i + 10, address, isListening: false, isRetiring: false },
+      { id: i + 1, fd: i + 10, address, isListening: false, isRetiring: false, file: undefined },
     ]),
   )
 }
