@@ -1,72 +1,115 @@
 import type { BackendTable } from '../shared/backend-table.ts'
-import type { Balancer, Candidate } from './balancer.ts'
+import type { Algorithm, AlgorithmParts, Balancer, Candidate, Request } from './balancer.ts'
+import { advanceCursor } from './cursor.ts'
+import { Places } from './places.ts'
+
+/** Most turns that one choice looks at: a round of large weights is longer, and most of its turns may be of no use. */
+const MAX_STEPS = 4096
+
+/** Turns are sorted as one number each: their time in steps of 2⁻³⁶ of a round, then 16 bits of position. */
+const TIME_STEPS = 2 ** 36
+const POSITIONS = 2 ** 16
 
 /**
  * Weighted round-robin, exact over all workers: one precomputed round, and one shared cursor that each choice moves by
- * one. A backend that cannot take the connection costs one more step.
+ * one. A backend that cannot take the connection costs one more step; one in slow start lets turns pass, so that its
+ * share of them is left.
  */
-export class RoundRobinBalancer implements Balancer {
+export class RoundRobin implements Algorithm {
+  readonly #places: Places
   readonly #schedule: Uint32Array
-  readonly #candidates: readonly Candidate[]
   readonly #cursors: Int32Array
   readonly #cursor: number
+  readonly #random: () => number
+
+  constructor({ group, table, cursors, cursor, random }: AlgorithmParts) {
+    this.#places = new Places(group, table)
+    this.#schedule = group.schedule
+    this.#cursors = cursors
+    this.#cursor = cursor
+    this.#random = random
+  }
+
+  choose(request: Request, inPanic: boolean): number {
+    if (this.#schedule.length === 0) return -1
+    const steps = Math.min(this.#schedule.length, MAX_STEPS)
+    for (let step = 0; step < steps; step++) {
+      const index = this.#nextTurn()
+      if (!this.#places.isOpen(index, request, inPanic) || this.#letsPass(index)) continue
+      if (this.#places.take(index)) return index
+    }
+    return this.#chooseAny(request, inPanic)
+  }
+
+  /**
+   * Looks at each backend once: other workers move the cursor meanwhile, so a whole round of steps may have met the same
+   * full or excluded backend again and again, and missed one that has room. One turn more is taken to begin at, or where
+   * all backends are in slow start the same one would be first every time.
+   */
+  #chooseAny(request: Request, inPanic: boolean): number {
+    return this.#places.takeAny(this.#nextTurn(), request, inPanic)
+  }
+
+  #letsPass(index: number): boolean {
+    const share = this.#places.table.share(this.#places.group.rows[index]!)
+    return share < 1 && this.#random() >= share
+  }
+
+  #nextTurn(): number {
+    return this.#schedule[advanceCursor(this.#cursors, this.#cursor, this.#schedule.length)]!
+  }
+}
+
+/** Round-robin as the data plane asks for it today. It goes when the data plane asks for an {@link Algorithm}. */
+export class RoundRobinBalancer implements Balancer {
+  readonly #group: AlgorithmParts['group']
+  readonly #cursors: Int32Array
+  readonly #cursor: number
+  readonly #request = { clientHash: 0, isExcluded: (_row: number): boolean => false }
+  #table: BackendTable | undefined
+  #algorithm: RoundRobin | undefined
 
   /** `cursor` is the index of this upstream's cell in `cursors`; the position survives in it when snapshots change. */
   constructor(schedule: Uint32Array, candidates: readonly Candidate[], cursors: Int32Array, cursor: number) {
-    this.#schedule = schedule
-    this.#candidates = candidates
+    this.#group = {
+      positions: Uint32Array.from(candidates, (_, position) => position),
+      rows: Uint32Array.from(candidates, ({ row }) => row),
+      weights: new Float64Array(candidates.length).fill(1),
+      maxConnections: Float64Array.from(candidates, ({ maxConnections }) => maxConnections),
+      identities: new Int32Array(candidates.length),
+      schedule,
+    }
     this.#cursors = cursors
     this.#cursor = cursor
   }
 
   choose(table: BackendTable, isExcluded: (row: number) => boolean): number {
-    const schedule = this.#schedule
-    for (let step = 0; step < schedule.length; step++) {
-      const position = schedule[this.#advance(schedule.length)]!
-      const candidate = this.#candidates[position]!
-      if (isExcluded(candidate.row)) continue
-      if (table.acquire(candidate.row, candidate.maxConnections)) return position
+    this.#request.isExcluded = isExcluded
+    if (this.#algorithm === undefined || this.#table !== table) {
+      const parts = { group: this.#group, table, cursors: this.#cursors, cursor: this.#cursor, random: () => 0 }
+      this.#algorithm = new RoundRobin(parts)
+      this.#table = table
     }
-    return this.#chooseAny(table, isExcluded)
-  }
-
-  /**
-   * Looks at each backend once. Other workers move the cursor meanwhile, so a whole round of steps may have met the same
-   * full or excluded backend again and again, and missed one that has room.
-   */
-  #chooseAny(table: BackendTable, isExcluded: (row: number) => boolean): number {
-    for (let position = 0; position < this.#candidates.length; position++) {
-      const candidate = this.#candidates[position]!
-      if (!isExcluded(candidate.row) && table.acquire(candidate.row, candidate.maxConnections)) return position
-    }
-    return -1
-  }
-
-  /** Moves the cursor by one and returns where it stood, always below `length`. */
-  #advance(length: number): number {
-    for (;;) {
-      const seen = Atomics.load(this.#cursors, this.#cursor)
-      const current = seen < length ? seen : 0
-      const next = current + 1 === length ? 0 : current + 1
-      if (Atomics.compareExchange(this.#cursors, this.#cursor, seen, next) === seen) return current
-    }
+    return this.#algorithm.choose(this.#request, false)
   }
 }
 
 /**
  * One round: each position as often as its weight asks (divided by what all weights share), spread evenly over it.
- * Weights 5, 1, 1 give `0 0 0 1 2 0 0`.
+ * Weights 5, 1, 1 give `0 0 0 1 2 0 0`. Weights are integers from 1 to 256, and there are at most 65,536 of them: turns at
+ * different times are then 2⁻¹⁷ of a round apart or more.
  */
 export function buildSchedule(weights: readonly number[]): Uint32Array {
   const divisor = weights.reduce(greatestCommonDivisor, 0)
   if (divisor === 0) return new Uint32Array(0)
-  const turns: { at: number; position: number }[] = []
+  const turns = new Float64Array(scheduleLength(weights))
+  let turn = 0
   weights.forEach((weight, position) => {
     const count = weight / divisor
-    for (let k = 0; k < count; k++) turns.push({ at: (k + 0.5) / count, position })
+    for (let k = 0; k < count; k++) turns[turn++] = Math.floor(((k + 0.5) / count) * TIME_STEPS) * POSITIONS + position
   })
-  turns.sort((a, b) => a.at - b.at || a.position - b.position)
-  return Uint32Array.from(turns, (turn) => turn.position)
+  turns.sort()
+  return Uint32Array.from(turns, (at) => at % POSITIONS)
 }
 
 /** How many turns {@link buildSchedule} gives. */
