@@ -1,5 +1,7 @@
-import type { BackendGroup } from '../model/snapshot.ts'
+import type { BackendGroup as Group } from '../model/snapshot.ts'
 import type { BackendTable } from '../shared/backend-table.ts'
+
+export type { Group }
 
 /** For whom a backend is chosen. One object, filled anew for each choice: nothing is allocated on this path. */
 export interface Request {
@@ -23,7 +25,7 @@ export interface Algorithm {
 
 /** What an algorithm is made with. */
 export interface AlgorithmParts {
-  readonly group: BackendGroup
+  readonly group: Group
   readonly table: BackendTable
   /** Shared by all workers: this upstream's cell is at `cursor`. It survives when snapshots change. */
   readonly cursors: Int32Array

@@ -1,5 +1,4 @@
-import type { BackendTable } from '../shared/backend-table.ts'
-import type { Algorithm, AlgorithmParts, Balancer, Candidate, Request } from './balancer.ts'
+import type { Algorithm, AlgorithmParts, Request } from './balancer.ts'
 import { advanceCursor } from './cursor.ts'
 import { Places } from './places.ts'
 
@@ -57,40 +56,6 @@ export class RoundRobin implements Algorithm {
 
   #nextTurn(): number {
     return this.#schedule[advanceCursor(this.#cursors, this.#cursor, this.#schedule.length)]!
-  }
-}
-
-/** Round-robin as the data plane asks for it today. It goes when the data plane asks for an {@link Algorithm}. */
-export class RoundRobinBalancer implements Balancer {
-  readonly #group: AlgorithmParts['group']
-  readonly #cursors: Int32Array
-  readonly #cursor: number
-  readonly #request = { clientHash: 0, isExcluded: (_row: number): boolean => false }
-  #table: BackendTable | undefined
-  #algorithm: RoundRobin | undefined
-
-  /** `cursor` is the index of this upstream's cell in `cursors`; the position survives in it when snapshots change. */
-  constructor(schedule: Uint32Array, candidates: readonly Candidate[], cursors: Int32Array, cursor: number) {
-    this.#group = {
-      positions: Uint32Array.from(candidates, (_, position) => position),
-      rows: Uint32Array.from(candidates, ({ row }) => row),
-      weights: new Float64Array(candidates.length).fill(1),
-      maxConnections: Float64Array.from(candidates, ({ maxConnections }) => maxConnections),
-      identities: new Int32Array(candidates.length),
-      schedule,
-    }
-    this.#cursors = cursors
-    this.#cursor = cursor
-  }
-
-  choose(table: BackendTable, isExcluded: (row: number) => boolean): number {
-    this.#request.isExcluded = isExcluded
-    if (this.#algorithm === undefined || this.#table !== table) {
-      const parts = { group: this.#group, table, cursors: this.#cursors, cursor: this.#cursor, random: () => 0 }
-      this.#algorithm = new RoundRobin(parts)
-      this.#table = table
-    }
-    return this.#algorithm.choose(this.#request, false)
   }
 }
 

@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs'
-import { formatAddress } from '../model/address.ts'
 import type { CheckResult } from '../health/checker.ts'
+import { formatAddress } from '../model/address.ts'
 import { BackendState } from '../shared/backend-table.ts'
 import { WorkerCell } from '../shared/control-cells.ts'
 import { BackendCounter, ListenerCounter, type WorkerCounters } from '../shared/worker-counters.ts'

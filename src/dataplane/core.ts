@@ -68,7 +68,14 @@ export class Core {
   readonly #queue: number[] = []
   #scratch: Uint8Array
 
-  constructor(kernel: Kernel, tuning: Tuning, workerId: number, shared: SharedMemory, own: WorkerMemory, random: () => number) {
+  constructor(
+    kernel: Kernel,
+    tuning: Tuning,
+    workerId: number,
+    shared: SharedMemory,
+    own: WorkerMemory,
+    random: () => number,
+  ) {
     this.kernel = kernel
     this.tuning = tuning
     this.workerId = workerId

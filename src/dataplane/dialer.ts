@@ -1,3 +1,5 @@
+import type { Request } from '../balance/balancer.ts'
+import { sourceKey } from '../balance/source-key.ts'
 import {
   AF_UNIX,
   EPOLLERR,
@@ -89,7 +91,8 @@ export class Dialer {
     const { panics, slots } = this.#core
     this.#connection = connection
     if (upstream.hashesClients) {
-      this.#request.clientHash = sourceKey(slots.clientAddress, 5 * connection, upstream.policy.sourcePrefix)
+      const { ipv4, ipv6 } = upstream.policy.sourcePrefix
+      this.#request.clientHash = sourceKey(slots.clientAddress, 5 * connection, ipv4, ipv6)
     }
     const position = upstream.balancer.choose(this.#request, panics[upstream.policy.row]!)
     return position < 0 ? undefined : upstream.backends[position]

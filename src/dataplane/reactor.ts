@@ -2,6 +2,7 @@ import { EPOLL_CTL_ADD, EPOLLERR, EPOLLIN, EPOLLOUT } from '../kernel/constants.
 import { Errno } from '../kernel/errno.ts'
 import type { EpollEvents, Kernel } from '../kernel/kernel.ts'
 import { CauseCode } from '../model/cause.ts'
+import type { Membership } from '../model/snapshot.ts'
 import { ControlCell, WorkerCell } from '../shared/control-cells.ts'
 import type { SharedMemory, WorkerMemory } from '../shared/worker-memory.ts'
 import { Acceptor, LISTENER_BASE } from './acceptor.ts'
@@ -10,9 +11,9 @@ import { Core } from './core.ts'
 import { Deadlines } from './deadlines.ts'
 import { Dialer } from './dialer.ts'
 import type { OrderPort, WorkerOrder } from './messages.ts'
+import { Outcomes } from './outcomes.ts'
 import { Recorder } from './recorder.ts'
 import { Relay } from './relay.ts'
-import { Outcomes } from './outcomes.ts'
 import { ServingSnapshot } from './serving.ts'
 import { Flag, Phase } from './slots.ts'
 import type { Tuning } from './tuning.ts'
@@ -194,7 +195,7 @@ export class Reactor {
     if (serving === undefined) return
     for (const prepared of this.#prepared.keys()) if (prepared <= generation) this.#prepared.delete(prepared)
     const previousIndex = core.currentIndex
-    core.servings.forEach((earlier) => serving.succeed(earlier))
+    for (const earlier of core.servings.all()) serving.succeed(earlier)
     core.current = serving
     core.currentIndex = core.servings.add(serving)
     core.pool.setLimit(serving.snapshot.pendingBytesPerWorker)
@@ -210,7 +211,7 @@ export class Reactor {
 
   /** An upstream has other members: under every snapshot that knows it, those that are not served yet included. */
   #adoptMembers(membership: Membership): void {
-    this.#core.servings.forEach((serving) => serving.adoptMembers(membership))
+    for (const serving of this.#core.servings.all()) serving.adoptMembers(membership)
     for (const serving of this.#prepared.values()) serving.adoptMembers(membership)
     // Before it serves it chooses from nothing, and what it will choose from is as new as this.
     if (this.#core.current !== null) this.#publishEpoch(membership.epoch)

@@ -1,12 +1,11 @@
-import { createAlgorithm } from '../balance/registry.ts'
-import { TieredBalancer } from '../balance/tiered.ts'
+import { CURSORS_PER_UPSTREAM, TieredBalancer } from '../balance/tiered.ts'
 import type { BackendSnapshot, ListenerSnapshot, Membership, Snapshot, UpstreamSnapshot } from '../model/snapshot.ts'
 import type { BackendTable } from '../shared/backend-table.ts'
 
 /** What balancers work on. */
 export interface BalanceMemory {
   readonly table: BackendTable
-  /** One int32 an upstream row: where its turns stand. */
+  /** CURSORS_PER_UPSTREAM int32 an upstream row: where its turns stand. */
   readonly cursors: Int32Array
   random(): number
 }
@@ -60,10 +59,10 @@ export class ServingUpstream {
   }
 
   #createBalancer(): TieredBalancer {
-    const { table, cursors, random } = this.#memory
     const { balance, row } = this.#policy
-    const parts = { table, cursors, cursor: row, random }
-    return new TieredBalancer(this.#membership.groups.map((group) => createAlgorithm(balance, { ...parts, group })))
+    const { groups } = this.#membership
+    const cursor = row * CURSORS_PER_UPSTREAM
+    return new TieredBalancer({ ...this.#memory, algorithm: balance, groups, cursor })
   }
 }
 
@@ -125,8 +124,8 @@ export class ServingTable {
   }
 
   /** Every snapshot that is served or has connections. */
-  forEach(visit: (serving: ServingSnapshot) => void): void {
-    for (const entry of this.#entries) if (entry !== undefined) visit(entry)
+  all(): ServingSnapshot[] {
+    return this.#entries.filter((entry) => entry !== undefined)
   }
 
   /** The lowest generation that is served or has connections; 0 when there is none. */

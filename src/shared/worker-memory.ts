@@ -1,6 +1,6 @@
 import { BACKEND_HELD_BYTES, BACKEND_TABLE_BYTES } from './backend-table.ts'
 import { CONTROL_CELLS, WORKER_CELLS } from './control-cells.ts'
-import { MAX_CONNECTIONS_PER_WORKER, MAX_UPSTREAMS } from './limits.ts'
+import { MAX_CONNECTIONS_PER_WORKER, MAX_GROUPS, MAX_UPSTREAMS } from './limits.ts'
 import { RECORD_RING_BYTES } from './record-ring.ts'
 import { createWorkerCounterMemory, type WorkerCounterMemory } from './worker-counters.ts'
 
@@ -10,7 +10,7 @@ export interface SharedMemory {
   readonly control: SharedArrayBuffer
   /** backend-table.ts: open connections by backend row. */
   readonly backends: SharedArrayBuffer
-  /** One int32 an upstream row: the round-robin position. */
+  /** MAX_GROUPS int32 an upstream row: where the turns of each of its groups stand. */
   readonly cursors: SharedArrayBuffer
   /** One int32 an upstream row: bit i says that group i is in a panic, so that health is ignored there. Main writes. */
   readonly panics: SharedArrayBuffer
@@ -33,7 +33,7 @@ export function createSharedMemory(): SharedMemory {
   return {
     control: new SharedArrayBuffer(4 * CONTROL_CELLS),
     backends: new SharedArrayBuffer(BACKEND_TABLE_BYTES),
-    cursors: new SharedArrayBuffer(4 * MAX_UPSTREAMS),
+    cursors: new SharedArrayBuffer(4 * MAX_UPSTREAMS * MAX_GROUPS),
     panics: new SharedArrayBuffer(4 * MAX_UPSTREAMS),
   }
 }
