@@ -38,18 +38,19 @@ export class LeastConnections implements Algorithm {
     return places.takeAny(start, request, inPanic)
   }
 
-  /** What costs most is asked last: most backends are out by their count alone. */
   #findLeast(start: number, request: Request, inPanic: boolean): number {
     const places = this.#places
     const { count } = places
     let least = -1
-    let leastActive = 0
+    let leastActive = 1
     let leastWeight = 0
-    for (let step = 0, index = start; step < count; step++, index = index + 1 === count ? 0 : index + 1) {
+    for (let step = 0; step < count && leastActive > 0; step++) {
+      step = this.#skipBusier(start, step, leastActive, leastWeight)
+      if (step === count) break
+      const index = start + step < count ? start + step : start + step - count
       const active = places.active(index)
       const weight = places.weight(index)
-      // Fractions are compared by multiplying crosswise: exact for whole weights, so that equals are equal.
-      if (least >= 0 && active * leastWeight >= leastActive * weight) continue
+      if (active * leastWeight >= leastActive * weight) continue
       if (active >= places.group.maxConnections[index]! || !places.isOpen(index, request, inPanic)) continue
       least = index
       leastActive = active
@@ -57,5 +58,23 @@ export class LeastConnections implements Algorithm {
     }
     this.#seen = leastActive
     return least
+  }
+
+  /**
+   * The next step from `step` on whose backend is not out by its count and weight alone, as most are: slow start only
+   * adds to a cost. Fractions are compared by multiplying crosswise, exact for whole weights, so that equals are equal.
+   * Calls nothing that has effects, and so runs at full speed.
+   */
+  #skipBusier(start: number, step: number, leastActive: number, leastWeight: number): number {
+    const { rows, weights } = this.#places.group
+    const { table } = this.#places
+    const { length } = rows
+    let at = step
+    let index = start + step < length ? start + step : start + step - length
+    while (at < length && table.glance(rows[index]!) * leastWeight >= leastActive * weights[index]!) {
+      at++
+      index = index + 1 === length ? 0 : index + 1
+    }
+    return at
   }
 }

@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer'
-import { murmurBlock, murmurEnd, murmurTail } from './murmur.ts'
+import { murmurEnd, murmurMix, murmurTake } from './murmur.ts'
 
 // Families as Linux numbers them; src/kernel has the constants, which this folder does not know.
 const AF_INET = 2
@@ -23,12 +23,12 @@ export function sourceKey(words: Int32Array, at: number, ipv4Prefix: number, ipv
   const isMapped = words[at + 1] === 0 && words[at + 2] === 0 && words[at + 3] === MAPPED
   if (isMapped) return ipv4Key(words[at + 4]!, ipv4Prefix)
   let state = 0
-  for (let i = 0; i < 4; i++) state = murmurBlock(state, words[at + 1 + i]! & maskOf(ipv6Prefix - 32 * i))
+  for (let i = 0; i < 4; i++) state = murmurTake(state, murmurMix(words[at + 1 + i]! & maskOf(ipv6Prefix - 32 * i)))
   return murmurEnd(state, 16)
 }
 
 function ipv4Key(word: number, prefix: number): number {
-  return murmurEnd(murmurBlock(0, word & maskOf(prefix)), 4)
+  return murmurEnd(murmurTake(0, murmurMix(word & maskOf(prefix))), 4)
 }
 
 /** The first `bits` bits of a word in network order, on a little-endian machine; none below 1, all above 31. */
@@ -44,7 +44,7 @@ export function identityOf(name: string): number {
   const bytes = Buffer.from(name)
   const whole = bytes.length & ~3
   let state = 0
-  for (let i = 0; i < whole; i += 4) state = murmurBlock(state, bytes.readInt32LE(i))
-  if (whole < bytes.length) state = murmurTail(state, bytes.readUIntLE(whole, bytes.length - whole))
+  for (let i = 0; i < whole; i += 4) state = murmurTake(state, murmurMix(bytes.readInt32LE(i)))
+  if (whole < bytes.length) state ^= murmurMix(bytes.readUIntLE(whole, bytes.length - whole))
   return murmurEnd(state, bytes.length)
 }
