@@ -24,7 +24,7 @@ const table = new BackendTable(new SharedArrayBuffer(BACKEND_TABLE_BYTES), new S
 /** Returns a function that makes so many choices. */
 function prepare(name: BalanceAlgorithm, backends: number): (choices: number) => void {
   const members = Array.from({ length: backends }, (_, row) => {
-    table.clear(row)
+    table.assign(row, row + 1)
     table.noteLatency(row, 1 + (row % 7), 0)
     return { row, weight: 1 << (row % 3), maxConnections: 1000, priority: 0, name: `10.0.${row >> 8}.${row & 255}:80` }
   })

@@ -1,5 +1,6 @@
-import { Checker, type CheckResult, type CheckTarget } from '../health/checker.ts'
+import { Checker, type CheckTarget } from '../health/checker.ts'
 import { EjectionPolicy } from '../health/outlier.ts'
+import type { ProbeResult } from '../health/probe.ts'
 import { SlowStart } from '../health/slow-start.ts'
 import { formatAddress } from '../model/address.ts'
 import { CauseCode } from '../model/cause.ts'
@@ -44,8 +45,9 @@ interface Upstream {
   config: UpstreamConfig
   row: number
   groups: readonly (readonly Backend[])[]
-  readonly ejections: EjectionPolicy
-  readonly slowStart: SlowStart
+  /** Null where connections say nothing of their backends. */
+  ejections: EjectionPolicy | null
+  slowStart: SlowStart
   hasAvailable: boolean
 }
 
@@ -85,21 +87,19 @@ export class BackendStates {
     if (backend === undefined || backend.isEjected) return
     const { upstream } = backend
     const total = upstream.groups.reduce((sum, group) => sum + group.length, 0)
-    const ejectedMs = upstream.ejections.noteFailing(backend.key, performance.now(), total)
-    if (ejectedMs === 0) return
+    if (upstream.ejections?.noteFailing(backend.key, performance.now(), total) !== true) return
     backend.isEjected = true
     this.#options.log.warn('A backend is ejected: connections to it failed', {
       ...this.#describe(backend),
-      failures: upstream.config.outlier?.consecutiveFailures ?? 0,
-      ejectedMs,
+      failures: upstream.config.outlier?.consecutiveFailures,
     })
     this.#publish(upstream)
     this.#keepTicking()
   }
 
   /** What the last check of a backend said; undefined where it is not checked, or was not yet. */
-  lastCheck(upstream: string, address: string): CheckResult | undefined {
-    return this.#checker.lastResult(backendKey(upstream, address))
+  lastCheck(upstream: string, address: string): ProbeResult | undefined {
+    return this.#checker.state(backendKey(upstream, address))?.lastResult ?? undefined
   }
 
   close(): void {
@@ -111,10 +111,8 @@ export class BackendStates {
     const isNew = !this.#upstreams.has(config.name)
     const upstream = this.#upstreams.get(config.name) ?? createUpstream(config)
     this.#upstreams.set(config.name, upstream)
-    upstream.config = config
+    configure(upstream, config)
     upstream.row = membership.upstream
-    upstream.ejections.configure(config.outlier)
-    upstream.slowStart.configure(config.slowStartMs)
     const backends = servers.map((server, position) => {
       const { name, row, id } = membership.backends[position]!
       const key = backendKey(config.name, name)
@@ -132,9 +130,9 @@ export class BackendStates {
       backend.upstream = upstream
       backend.operator = server.state
       if (config.health === null || server.state === 'maintenance') backend.isDown = false
-      if (config.outlier === null) backend.isEjected = false
+      backend.isEjected = upstream.ejections?.isEjected(key) === true
       this.#backends.set(key, backend)
-      if (known === undefined && !isNew) upstream.slowStart.start(key, performance.now())
+      if (known === undefined && !isNew) this.#lead(backend)
       return backend
     })
     upstream.groups = membership.groups.map((group) => Array.from(group.positions, (position) => backends[position]!))
@@ -145,16 +143,17 @@ export class BackendStates {
       .map(({ address }) => ({ key: backendKey(config.name, formatAddress(address)), address, config: health }))
   }
 
-  #onCheck(key: string, isUp: boolean, result: CheckResult): void {
+  #onCheck(key: string, isUp: boolean, result: ProbeResult): void {
     const backend = this.#backends.get(key)
     if (backend === undefined || backend.isDown !== isUp) return
     const { log } = this.#options
     const { upstream } = backend
     backend.isDown = !isUp
     if (isUp) {
-      upstream.slowStart.start(key, performance.now())
+      this.#lead(backend)
       log.info('A backend is up', this.#describe(backend))
     } else {
+      upstream.slowStart.stop(key)
       const { step, reason } = result.ok ? { step: '', reason: '' } : result
       log.warn('A backend is down', { ...this.#describe(backend), step, reason })
       const { connections } = upstream.config
@@ -168,8 +167,8 @@ export class BackendStates {
     const { connections } = backend.upstream.config
     const isStillGone = () => !this.#backends.has(backend.key)
     this.#endConnections(backend, connections.onRemoved, CauseCode.backendRemoved, isStillGone)
-    backend.upstream.ejections.forget(backend.key)
-    backend.upstream.slowStart.forget(backend.key)
+    backend.upstream.ejections?.forget(backend.key)
+    backend.upstream.slowStart.stop(backend.key)
   }
 
   /** Ends the connections to a backend now, or after a while if it is then still as it is now. */
@@ -210,11 +209,8 @@ export class BackendStates {
   #tick(): void {
     const nowMs = performance.now()
     for (const upstream of this.#upstreams.values()) {
-      for (const key of upstream.ejections.due(nowMs)) this.#endEjection(key)
-      for (const [key, share] of upstream.slowStart.shares(nowMs)) {
-        const backend = this.#backends.get(key)
-        if (backend !== undefined) this.#options.table.setShare(backend.row, share)
-      }
+      for (const key of upstream.ejections?.due(nowMs) ?? []) this.#endEjection(key)
+      this.#writeShares(upstream, nowMs)
     }
     this.#keepTicking()
   }
@@ -224,15 +220,32 @@ export class BackendStates {
     if (backend === undefined || !backend.isEjected) return
     backend.isEjected = false
     this.#options.table.clearFailures(backend.row)
-    backend.upstream.slowStart.start(key, performance.now())
+    this.#lead(backend)
     this.#options.log.info('A backend is tried again after its ejection', this.#describe(backend))
     this.#publish(backend.upstream)
+  }
+
+  /** Leads a backend that came up, or joined, to its share step by step. */
+  #lead(backend: Backend): void {
+    const { upstream } = backend
+    if (upstream.config.slowStartMs === 0) return
+    const nowMs = performance.now()
+    upstream.slowStart.start(backend.key, nowMs)
+    this.#writeShares(upstream, nowMs)
+  }
+
+  #writeShares(upstream: Upstream, nowMs: number): void {
+    for (const [key, share] of upstream.slowStart.shares(nowMs)) {
+      const backend = this.#backends.get(key)
+      if (backend !== undefined) this.#options.table.setShare(backend.row, share)
+    }
   }
 
   /** Ticks only while there is something to wait for. */
   #keepTicking(): void {
     const isNeeded = [...this.#upstreams.values()].some(
-      ({ ejections, slowStart }) => ejections.isActive || slowStart.isActive,
+      ({ groups, slowStart }) =>
+        slowStart.started().size > 0 || groups.some((group) => group.some(({ isEjected }) => isEjected)),
     )
     if (!isNeeded) {
       clearInterval(this.#timer)
@@ -253,10 +266,18 @@ function createUpstream(config: UpstreamConfig): Upstream {
     config,
     row: 0,
     groups: [],
-    ejections: new EjectionPolicy(),
-    slowStart: new SlowStart(),
+    ejections: null,
+    slowStart: new SlowStart(config.slowStartMs),
     hasAvailable: true,
   }
+}
+
+/** Follows another configuration; what is known goes on. */
+function configure(upstream: Upstream, config: UpstreamConfig): void {
+  const { outlier, slowStartMs } = config
+  upstream.config = config
+  upstream.ejections = outlier === null ? null : new EjectionPolicy(outlier, upstream.ejections?.ejections())
+  upstream.slowStart = new SlowStart(slowStartMs, upstream.slowStart.started())
 }
 
 function stateOf({ operator, isDown, isEjected }: Backend): number {

@@ -1,5 +1,5 @@
 import { readdirSync } from 'node:fs'
-import type { CheckResult } from '../health/checker.ts'
+import type { ProbeResult } from '../health/probe.ts'
 import { formatAddress } from '../model/address.ts'
 import { BackendState } from '../shared/backend-table.ts'
 import { WorkerCell } from '../shared/control-cells.ts'
@@ -93,7 +93,7 @@ function describeState(state: number): BackendStateName {
   return (state & BackendState.ejected) === 0 ? 'up' : 'ejected'
 }
 
-function describeCheck(result: CheckResult | undefined): { check?: string } {
+function describeCheck(result: ProbeResult | undefined): { check?: string } {
   if (result === undefined) return {}
   return { check: result.ok ? 'passed' : `${result.step}: ${result.reason}` }
 }

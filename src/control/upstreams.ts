@@ -1,5 +1,5 @@
 import type { DiscoveryEvent } from '../discovery/discovery.ts'
-import type { CheckResult } from '../health/checker.ts'
+import type { ProbeResult } from '../health/probe.ts'
 import type { Config } from '../model/config.ts'
 import type { Logger } from '../observe/logger.ts'
 import { BackendStates, type ServedUpstream } from './backend-states.ts'
@@ -58,7 +58,7 @@ export class Upstreams {
     this.#states.onFailing(row, id)
   }
 
-  lastCheck(upstream: string, address: string): CheckResult | undefined {
+  lastCheck(upstream: string, address: string): ProbeResult | undefined {
     return this.#states.lastCheck(upstream, address)
   }
 

@@ -163,7 +163,7 @@ export class Dialer {
     core.shortOfDescriptorsAtMs = core.nowMs
     if (core.nowMs >= core.slots.dialedAt[connection]! + this.#connectTimeoutMs(connection)) return false
     core.slots.attempts[connection]!--
-    this.#closer.releaseBackend(connection)
+    this.#leaveBackend(connection)
     core.timers.arm(connection, core.nowMs + core.tuning.resumeMs)
     return true
   }
@@ -180,9 +180,14 @@ export class Dialer {
     slots.errno[connection] = errno
     counters.addBackend(slots.backendRow[connection]!, BackendCounter.connectFailures, 1)
     if (!isOwnWant(errno)) this.#outcomes.noteFailure(connection)
+    this.#leaveBackend(connection)
+  }
+
+  /** Gives up an attempt: the place at the backend, and the socket if there is one. */
+  #leaveBackend(connection: number): void {
     this.#closer.releaseBackend(connection)
     this.#core.closeSide(2 * connection + 1, false)
-    slots.flags[2 * connection + 1] = 0
+    this.#core.slots.flags[2 * connection + 1] = 0
   }
 
   /** The backend is connected: from here on bytes move. */

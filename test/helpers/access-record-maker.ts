@@ -34,8 +34,8 @@ export function encodeAccessRecord(record: AccessRecord): DataView {
     view.setUint32(Field[key], record[key], true)
   }
   view.setInt32(Field.backend, record.backend, true)
-  for (const [i, { row, errno }] of record.attempts.entries()) {
-    view.setUint32(Field.attempts + 8 * i, row, true)
+  for (const [i, { backend, errno }] of record.attempts.entries()) {
+    view.setUint32(Field.attempts + 8 * i, backend, true)
     view.setUint32(Field.attempts + 8 * i + 4, errno, true)
   }
   view.setUint16(Field.clientFamily, record.clientFamily, true)

@@ -15,7 +15,8 @@ async function start(t: Parameters<typeof LoadBalancerProcess.start>[0], upstrea
   const config = (text: string) => `workers: ${workers}
 reload: { watch: false }
 listeners: { edge: { bind: "127.0.0.1:${port}", upstream: web } }
-upstreams: { web: ${text} }
+upstreams:
+  web: ${text}
 `
   const lb = await LoadBalancerProcess.start(t, config(upstream))
   return { lb, port, reload: (text: string) => lb.reload(config(text)) }

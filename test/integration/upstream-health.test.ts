@@ -14,7 +14,8 @@ async function start(t: Cleanup, upstream: string) {
   const port = await freePort()
   const config = (text: string) => `reload: { watch: false }
 listeners: { edge: { bind: "127.0.0.1:${port}", upstream: web } }
-upstreams: { web: ${text} }
+upstreams:
+  web: ${text}
 `
   const lb = await LoadBalancerProcess.start(t, config(upstream))
   const states = async () => (await lb.status()).upstreams[0]!.backends.map(({ state }) => state)
@@ -45,13 +46,22 @@ upstreams:
 test('27. Going down and up is logged with the connections it holds, and so is having no backend left', async (t) => {
   const [a, b] = [await NamedBackend.start(t, 'a'), await NamedBackend.start(t, 'b')]
   const servers = `[{ address: "${a.address}" }, { address: "${b.address}" }]`
-  const { lb, port, becomes } = await start(t, `{ servers: ${servers}, health: { ${quick} }, connect: { attempts: 1 } }`)
+  const { lb, port, becomes } = await start(
+    t,
+    `{ servers: ${servers}, health: { ${quick} }, connect: { attempts: 1 } }`,
+  )
   await openClients(t, port, 2)
-  const { port: portOfA } = a
+  const { address, port: portOfA } = a
   a.close()
   await becomes('down', 'up')
-  assert.match(lb.stderr, new RegExp(`warn A backend is down .*backend=${a.address.replaceAll('.', '\\.')}.* connections=1 .*step=connect`))
-  assert.deepEqual(countByBackend(await openClients(t, port, 4)), { b: 4 }, 'with one attempt nobody meets the one that is down')
+  await lb.logged(/A backend is down/)
+  const down = lb.stderr.split('\n').find((line) => line.includes('A backend is down')) ?? ''
+  for (const part of ['warn', `backend=${address}`, 'connections=1', 'step=connect']) assert.ok(down.includes(part), down)
+  assert.deepEqual(
+    countByBackend(await openClients(t, port, 4)),
+    { b: 4 },
+    'with one attempt nobody meets the one that is down',
+  )
   b.close()
   await becomes('down', 'down')
   await lb.logged(/No backend is left upstream=web/)
@@ -59,7 +69,7 @@ test('27. Going down and up is logged with the connections it holds, and so is h
   await NamedBackend.start(t, 'a', portOfA)
   await becomes('up', 'down')
   await lb.logged(/Backends are available upstream=web available=1/)
-  await lb.logged(/info A backend is up .*connections=1/)
+  await lb.logged(/info +A backend is up .*connections=1/)
   assert.equal(await tryGreeting(t, port), 'a')
 })
 
@@ -114,7 +124,7 @@ test('In a panic, health is ignored, and the operator is not', async (t) => {
   await becomes('up', 'up', 'drain')
   await reload(upstream(dead))
   await becomes('down', 'down', 'drain')
-  assert.match(lb.stderr, /Too few backends are healthy: connections go to all of them upstream=web/)
+  await lb.logged(/Too few backends are healthy: connections go to all of them upstream=web/)
   assert.deepEqual(countByBackend(await openClients(t, port, 4)), { a: 2, b: 2 })
   await reload(upstream(a!.port))
   await becomes('up', 'up', 'drain')
@@ -135,7 +145,7 @@ test('A backend whose connects fail is ejected, no client sees an error, and it 
   assert.equal(after!.connectFailures, before!.connectFailures, 'it is not tried while it sits out')
   await NamedBackend.start(t, 'b', refusing)
   await becomes('up', 'up')
-  assert.match(lb.stderr, /A backend is tried again after its ejection/)
+  await lb.logged(/A backend is tried again after its ejection/)
   await waitUntil('it serves', async () => (await tryGreeting(t, port)) === 'b')
 })
 

@@ -44,13 +44,7 @@ export class MainThread implements OrderPort, Timed {
   retired = false
 
   /** `close` closes a listening socket that the worker has let go of. */
-  constructor(
-    shared: SharedMemory,
-    own: WorkerMemory,
-    wakeup: SimEvent,
-    first: Snapshot,
-    close: (fd: number) => void,
-  ) {
+  constructor(shared: SharedMemory, own: WorkerMemory, wakeup: SimEvent, first: Snapshot, close: (fd: number) => void) {
     this.#control = new Int32Array(shared.control)
     this.#cells = new Int32Array(own.cells)
     this.#backends = first.upstreams[0]?.membership.backends ?? []
@@ -80,8 +74,7 @@ export class MainThread implements OrderPort, Timed {
     else if (kind === MainEvent.retire) this.#retire()
     else if (kind === MainEvent.abort) this.#order({ type: 'abort' })
     else if (kind === MainEvent.changeMembers) this.#changeMembers()
-    else if (kind === MainEvent.endBackend)
-      this.#order({ type: 'end', rows: [0], cause: CauseCode.backendRemoved })
+    else if (kind === MainEvent.endBackend) this.#order({ type: 'end', rows: [0], cause: CauseCode.backendRemoved })
     else this.#wakeup.fire()
   }
 
@@ -101,7 +94,8 @@ export class MainThread implements OrderPort, Timed {
     if (this.#isPrepared || upstream === undefined) return
     const epoch = this.#next.epoch + 1
     const all = this.#backends
-    const backends = upstream.membership.backends.length < all.length ? all : all.slice(epoch % 2, epoch % 2 === 0 ? -1 : undefined)
+    const backends =
+      upstream.membership.backends.length < all.length ? all : all.slice(epoch % 2, epoch % 2 === 0 ? -1 : undefined)
     const membership = createMembership(backends, epoch)
     this.#next = { ...this.#next, epoch, upstreams: [{ ...upstream, membership }] }
     this.#order({ type: 'members', membership })

@@ -34,7 +34,12 @@ const BEFORE_BACKEND: ReadonlySet<number> = new Set([
   CauseCode.noDescriptors,
 ])
 /** The proxy itself may cut these short, with an end that the other peer did not make. */
-const CUT: ReadonlySet<number> = new Set([...TIMED, CauseCode.maxDuration, CauseCode.shutdown, CauseCode.backendRemoved])
+const CUT: ReadonlySet<number> = new Set([
+  ...TIMED,
+  CauseCode.maxDuration,
+  CauseCode.shutdown,
+  CauseCode.backendRemoved,
+])
 
 /** Knows what a relay has to do, and finds where it did not. Faults are sentences; '' is none. */
 export class Oracle {

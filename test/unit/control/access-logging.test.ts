@@ -12,7 +12,7 @@ import { temporaryDirectory } from '../../helpers/temporary-directory.ts'
 const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
 
 function createLogging(t: TestContext) {
-  const registry = (what: string) => new RowRegistry(what, 8, () => {})
+  const registry = (what: string) => new RowRegistry(what, 8)
   const rows = { listeners: registry('listeners'), upstreams: registry('upstreams'), backends: registry('backends') }
   const ring = new RecordRing(new SharedArrayBuffer(RECORD_RING_BYTES))
   const logging = new AccessLogging(
@@ -59,10 +59,10 @@ test('AccessLogging.drain() drops what nobody logs, so that no later log names i
   // A connection that was accepted while there was a log ends after the log was taken out of the file.
   rows.listeners.rowFor('before', 'before')
   write(ring)
-  rows.listeners.retain(new Set(['before']), 1)
-  rows.listeners.retain(new Set(), 2)
+  rows.listeners.retain(new Set(['before']), () => ({ generation: 1, epoch: 1 }))
+  rows.listeners.retain(new Set(), () => ({ generation: 2, epoch: 2 }))
   logging.drain()
-  rows.listeners.collect(2, () => false)
+  rows.listeners.collect({ generation: 2, epoch: 2 }, () => false)
   rows.listeners.rowFor('after', 'after')
   await (await logging.prepare({ to: file, format: 'json' })).commit()
   await logging.stop()

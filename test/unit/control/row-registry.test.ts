@@ -1,12 +1,17 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import fc from 'fast-check'
-import { RowRegistry } from '#src/control/row-registry.js'
+import { type Age, RowRegistry } from '#src/control/row-registry.js'
 import { McsError } from '#src/model/errors.js'
 
 function createRegistry(maximum = 8): { registry: RowRegistry; reused: number[] } {
   const reused: number[] = []
-  return { registry: new RowRegistry('backends', maximum, (row) => reused.push(row)), reused }
+  return { registry: new RowRegistry('backends', maximum, { onRelease: (row) => reused.push(row) }), reused }
+}
+
+/** A point at which generations and changes of members have gone on side by side. */
+function age(generation: number, epoch = generation): Age {
+  return { generation, epoch }
 }
 
 test('RowRegistry.rowFor() gives a key the same row as long as it is used, and another key another', () => {
@@ -20,9 +25,9 @@ test('RowRegistry.rowFor() gives a key the same row as long as it is used, and a
 test('RowRegistry.nameOf() knows the name of a row until it is given anew', () => {
   const { registry } = createRegistry()
   const row = registry.rowFor('a', 'A')
-  registry.retain(new Set(['a']), 1)
-  registry.retain(new Set(), 2)
-  registry.collect(2, () => false)
+  registry.retain(new Set(['a']), () => age(1))
+  registry.retain(new Set(), () => age(2))
+  registry.collect(age(2), () => false)
   assert.equal(registry.nameOf(row), 'A')
   assert.equal(registry.rowFor('b', 'B'), row)
   assert.equal(registry.nameOf(row), 'B')
@@ -43,38 +48,63 @@ test('RowRegistry.rowFor() throws MCS_LIMIT_EXCEEDED when every row has an owner
 test('RowRegistry.collect() frees a row only when no generation that knew its owner is left', () => {
   const { registry, reused } = createRegistry()
   registry.rowFor('a', 'A')
-  registry.retain(new Set(['a']), 1)
-  registry.retain(new Set(), 4)
-  registry.collect(3, () => false)
+  registry.retain(new Set(['a']), () => age(1))
+  registry.retain(new Set(), () => age(4))
+  registry.collect(age(3), () => false)
   assert.deepEqual(reused, [])
-  registry.collect(4, (row) => row === 0)
+  registry.collect(age(4), (row) => row === 0)
   assert.deepEqual(reused, [])
-  registry.collect(4, () => false)
+  registry.collect(age(4), () => false)
   assert.deepEqual(reused, [0])
   assert.deepEqual(registry.rowsInUse(), [])
+})
+
+test('RowRegistry.collect() waits for both, the generation and the change of members', () => {
+  const { registry, reused } = createRegistry()
+  registry.rowFor('a', 'A')
+  registry.retain(new Set(['a']), () => age(1))
+  registry.retain(new Set(), () => age(2, 7))
+  registry.collect(age(2, 6), () => false)
+  registry.collect(age(1, 7), () => false)
+  assert.deepEqual(reused, [])
+  registry.collect(age(2, 7), () => false)
+  assert.deepEqual(reused, [0])
+})
+
+test('RowRegistry.entryFor() gives an id that no owner had before, and names it when the row is another’s', () => {
+  const { registry } = createRegistry()
+  const first = registry.entryFor('a', 'A')
+  registry.retain(new Set(['a']), () => age(1))
+  registry.retain(new Set(), () => age(2))
+  registry.collect(age(2), () => false)
+  const second = registry.entryFor('b', 'B')
+  assert.equal(second.row, first.row)
+  assert.notEqual(second.id, first.id)
+  assert.deepEqual([registry.nameOfId(first.id), registry.nameOfId(second.id)], ['A', 'B'])
+  assert.equal(registry.nameOfId(99), 'unknown')
 })
 
 test('RowRegistry.rowFor() gives a key its row back that was unused and not collected yet', () => {
   const { registry } = createRegistry()
   const row = registry.rowFor('a', 'A')
-  registry.retain(new Set(['a']), 1)
-  registry.retain(new Set(), 2)
+  registry.retain(new Set(['a']), () => age(1))
+  registry.retain(new Set(), () => age(2))
   assert.equal(registry.rowFor('a', 'A'), row)
-  registry.retain(new Set(['a']), 3)
-  registry.collect(3, () => false)
+  registry.retain(new Set(['a']), () => age(3))
+  registry.collect(age(3), () => false)
   assert.deepEqual(registry.rowsInUse(), [row])
 })
 
 test('RowRegistry.retain() frees rows at once that were given to a configuration that never served', () => {
   const { registry } = createRegistry(2)
   registry.rowFor('a', 'A')
-  registry.retain(new Set(['a']), 1)
+  registry.retain(new Set(['a']), () => age(1))
   // A reload that is refused, for example because it asks for more rows than there are.
   registry.rowFor('b', 'B')
   assert.throws(() => registry.rowFor('c', 'C'))
-  registry.retain(new Set(['a']), 2)
+  registry.retain(new Set(['a']), () => age(2))
   // Workers serve generation 1 as before.
-  registry.collect(1, () => false)
+  registry.collect(age(1), () => false)
   assert.equal(registry.rowFor('d', 'D'), 1)
 })
 
@@ -91,7 +121,7 @@ test('RowRegistry never gives a row to two keys, nor to another key while a gene
       for (const { keys: wanted, isRefused, ended, busy } of steps) {
         for (const old of [...generations.keys()].slice(0, ended))
           if (old !== lastOf(generations)) generations.delete(old)
-        registry.collect(Math.min(...generations.keys()), (row) => ((busy >> row) & 1) === 1)
+        registry.collect(age(Math.min(...generations.keys())), (row) => ((busy >> row) & 1) === 1)
         const rows = new Map(wanted.map((key) => [key, registry.rowFor(key, key)]))
         assert.equal(new Set(rows.values()).size, wanted.length, 'two keys have one row')
         for (const known of generations.values()) {
@@ -104,7 +134,7 @@ test('RowRegistry never gives a row to two keys, nor to another key while a gene
           served = rows
           generations.set(generation, rows)
         }
-        registry.retain(new Set(served.keys()), generation)
+        registry.retain(new Set(served.keys()), () => age(generation))
         for (const [key, row] of served) assert.equal(registry.nameOf(row), key)
       }
     }),

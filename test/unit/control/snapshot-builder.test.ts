@@ -11,7 +11,7 @@ import { McsError } from '#src/model/errors.js'
 import { loopback, makeConfig, makeListener, makeServer, makeUpstream } from '../../helpers/config-maker.ts'
 
 function createRows(maximum = 65_536): Rows {
-  const registry = (what: string) => new RowRegistry(what, maximum, () => {})
+  const registry = (what: string) => new RowRegistry(what, maximum)
   return { listeners: registry('listeners'), upstreams: registry('upstreams'), backends: registry('backends') }
 }
 
@@ -26,7 +26,7 @@ function socketsOf(config: Config): Map<string, OpenSocket> {
 }
 
 function build(config: Config, rows = createRows(), generation = 1, connectionLimit = 1_000_000) {
-  return buildSnapshot(config, generation, rows, socketsOf(config), connectionLimit)
+  return buildSnapshot(config, new Map(), { generation, epoch: generation }, rows, socketsOf(config), connectionLimit)
 }
 
 function isLimitError(error: unknown): boolean {
@@ -57,22 +57,30 @@ test('buildSnapshot() names what a configuration names, by position, row and soc
     ],
   )
   const [one, two] = snapshot.upstreams
-  assert.deepEqual([...one!.schedule].sort(), [0, 1, 1, 1])
-  assert.deepEqual(one!.backends[1], {
+  const { backends, groups } = one!.membership
+  assert.deepEqual([...groups[0]!.schedule].sort(), [0, 1, 1, 1])
+  assert.deepEqual(backends[1], {
     name: '127.0.0.1:9002',
-    row: one!.backends[1]!.row,
+    row: backends[1]!.row,
+    id: backends[1]!.id,
     domain: AF_INET,
     sockaddr: encodeSockaddr(loopback(9002)),
     maxConnections: 7,
   })
-  assert.notEqual(one!.backends[0]!.row, two!.backends[0]!.row, 'the same address in two upstreams is two backends')
+  assert.notEqual(
+    backends[0]!.row,
+    two!.membership.backends[0]!.row,
+    'the same address in two upstreams is two backends',
+  )
 })
 
 test('buildSnapshot() gives the same configuration the same rows in the next generation', () => {
   const rows = createRows()
   const first = build(config, rows, 1)
   const second = build(config, rows, 2)
-  assert.deepEqual({ ...second.snapshot, generation: 1 }, first.snapshot)
+  const earlier = { generation: 1, epoch: 1 }
+  const upstreams = second.snapshot.upstreams.map((one) => ({ ...one, membership: { ...one.membership, epoch: 1 } }))
+  assert.deepEqual({ ...second.snapshot, ...earlier, upstreams }, first.snapshot)
   assert.deepEqual(second.used, first.used)
 })
 
@@ -83,7 +91,9 @@ test('buildSnapshot() keeps the rows of what stays when the file is put in anoth
     return new Map([
       ...listeners.map(({ name, row }) => [name, row] as const),
       ...upstreams.map(({ name, row }) => [name, row] as const),
-      ...upstreams.flatMap(({ name, backends }) => backends.map((one) => [`${name} ${one.name}`, one.row] as const)),
+      ...upstreams.flatMap(({ name, membership }) =>
+        membership.backends.map((one) => [`${name} ${one.name}`, one.row] as const),
+      ),
     ])
   }
   const reversed = makeConfig({ listeners: config.listeners.toReversed(), upstreams: config.upstreams.toReversed() })
@@ -109,7 +119,7 @@ test('buildSnapshot() throws MCS_LIMIT_EXCEEDED where a round of an upstream wou
 test('buildSnapshot() divides weights by what they share before it measures the round', () => {
   const servers = Array.from({ length: 4097 }, (_, i) => makeServer(i + 1, { weight: 256 }))
   const { snapshot } = build(makeConfig({ upstreams: [makeUpstream({ servers })] }))
-  assert.equal(snapshot.upstreams[0]!.schedule.length, 4097)
+  assert.equal(snapshot.upstreams[0]!.membership.groups[0]!.schedule.length, 4097)
 })
 
 test('buildSnapshot() throws MCS_LIMIT_EXCEEDED when there are more backends than rows', () => {

@@ -9,6 +9,7 @@ import { waitUntil } from '../../helpers/wait-until.ts'
 function createSnapshot(generation: number, workers: number): Snapshot {
   return {
     generation,
+    epoch: generation,
     workers,
     connectionLimit: 10,
     pendingBytesPerWorker: 1024,
@@ -20,7 +21,7 @@ function createSnapshot(generation: number, workers: number): Snapshot {
 
 function createSupervisor(t: TestContext): { supervisor: Supervisor; crashes: number[] } {
   const crashes: number[] = []
-  const events = { onCrash: (worker: number) => void crashes.push(worker), onGiveUp: () => {} }
+  const events = { onCrash: (worker: number) => void crashes.push(worker), onGiveUp: () => {}, onFailing: () => {} }
   const supervisor = new Supervisor(createSharedMemory(), events)
   t.after(() => supervisor.stop())
   return { supervisor, crashes }
@@ -76,13 +77,13 @@ test('Supervisor.discard() ends the workers that were started for the snapshot',
   )
 })
 
-test('Supervisor.oldestGeneration() follows the workers', async (t) => {
+test('Supervisor.oldest() follows the workers', async (t) => {
   const { supervisor } = createSupervisor(t)
-  assert.equal(supervisor.oldestGeneration(), 0)
+  assert.deepEqual(supervisor.oldest(), { generation: 0, epoch: 0 })
   await serve(supervisor, createSnapshot(4, 1))
-  assert.equal(supervisor.oldestGeneration(), 4)
+  assert.deepEqual(supervisor.oldest(), { generation: 4, epoch: 4 })
   await serve(supervisor, createSnapshot(6, 1))
-  assert.equal(supervisor.oldestGeneration(), 6)
+  assert.deepEqual(supervisor.oldest(), { generation: 6, epoch: 6 })
 })
 
 test('Supervisor.connectionsByGeneration() answers while a worker ends', async (t) => {

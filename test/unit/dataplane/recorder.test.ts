@@ -101,7 +101,9 @@ test('Recorder writes what decodeAccessRecord() reads, for any connection', () =
     cause: fc.nat(17),
     errno: fc.nat(4095),
     backendRow: fc.option(row, { nil: -1 }),
-    attempts: fc.array(fc.record({ backend: row, errno: fc.nat(4095) }, { noNullPrototype: true }), { maxLength: MAX_ATTEMPTS }),
+    attempts: fc.array(fc.record({ backend: row, errno: fc.nat(4095) }, { noNullPrototype: true }), {
+      maxLength: MAX_ATTEMPTS,
+    }),
     up: fc.maxSafeNat(),
     down: fc.maxSafeNat(),
     connectMs: fc.double({ min: 0, max: 1500, noNaN: true }),
