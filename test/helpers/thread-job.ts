@@ -5,11 +5,13 @@ import { AccessField } from '#src/shared/access-record.js'
 import { BackendTable } from '#src/shared/backend-table.js'
 import { CounterPage } from '#src/shared/counter-page.js'
 import { RecordRing } from '#src/shared/record-ring.js'
+import { type HammerJob, hammer } from './client-table-job.ts'
 
 /** What a thread of {@link file://./threads.ts} may be asked to do. All memory is shared. */
 export type Job =
   | AcquireJob
   | ChooseJob
+  | HammerJob
   | { readonly type: 'add'; readonly page: SharedArrayBuffer; readonly amount: number; readonly times: number }
   | { readonly type: 'finishCarry'; readonly page: SharedArrayBuffer; readonly ready: SharedArrayBuffer }
   | { readonly type: 'record'; readonly ring: SharedArrayBuffer; readonly records: number }
@@ -45,6 +47,8 @@ function run(job: Job): unknown {
       return add(new CounterPage(job.page), job.amount, job.times)
     case 'finishCarry':
       return finishCarry(new Int32Array(job.page), new Int32Array(job.ready))
+    case 'hammer':
+      return hammer(job)
     case 'record':
       return record(new RecordRing(job.ring), job.records)
   }
