@@ -7,7 +7,6 @@ export const DEFAULT_CLIENTS = 65_536
 
 const HEADER_WORDS = 16
 const BUCKET_MASK = 0
-const CHANGED = 1
 const SECRET = 2
 
 const SLOTS = 8
@@ -58,7 +57,7 @@ export function createClientTableMemory(capacity: number, secret: Uint8Array): S
  * does without: stickiness is a preference, so a miss is fine, and a wrong answer is not.
  *
  * ```
- *   memory  [ mask · changed · secret | bucket | bucket | … ]
+ *   memory  [ mask · – · secret × 2 | bucket | bucket | … ]
  *
  *   bucket  [ lock · – – – · tag × 8 · – – – – | slot × 8 ]      64 bytes, then 8 × 64
  *               │             └ hash of the slot's key; 0: empty
@@ -123,7 +122,6 @@ export class ClientTable {
     const slot = known >= 0 ? known : this.#place(bucket, key, Number.POSITIVE_INFINITY)
     this.#fill(slot, row, incarnation, nowMs)
     this.#unlock(bucket)
-    if (Atomics.load(this.#words, CHANGED) === 0) Atomics.store(this.#words, CHANGED, 1)
     return true
   }
 
@@ -138,11 +136,6 @@ export class ClientTable {
     if (slot >= 0) this.#fill(slot, row, incarnation, lastUseMs)
     this.#unlock(bucket)
     return slot >= 0
-  }
-
-  /** Whether {@link remember} was called by any thread since the last time this was asked. */
-  takeChanged(): boolean {
-    return Atomics.exchange(this.#words, CHANGED, 0) !== 0
   }
 
   /**

@@ -165,16 +165,6 @@ test('ClientTable keeps nearly every client while there are as many as its capac
   assert.ok(kept.length > 0.98 * 65_536, `${kept.length} of 65536`)
 })
 
-test('ClientTable.takeChanged() says once that somebody was remembered', () => {
-  const { table } = createTable()
-  assert.equal(table.takeChanged(), false)
-  table.remember(client(1), 1, 1, 1)
-  table.find(client(1), 1, forever)
-  assert.deepEqual([table.takeChanged(), table.takeChanged()], [true, false])
-  table.restore(client(2), 1, 1, 1)
-  assert.equal(table.takeChanged(), false)
-})
-
 test('ClientTable.scan() shows the clients of the buckets that were asked for, and no others', () => {
   const { table } = createTable()
   for (let number = 0; number < 30; number++) table.remember(client(number), number, 0, 0)
