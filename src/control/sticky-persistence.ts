@@ -10,8 +10,9 @@ import type { StickyStore } from './sticky-store.ts'
 const INTERVAL_MS = 5000
 /** A save may take one part in so many of the time between saves. */
 const REST_FACTOR = 20
-/** Buckets of the table that are read between two turns of the loop: at most 512 clients. */
-const CHUNK_BUCKETS = 64
+/** Records that are seen to between two turns of the loop, and the buckets of the table that hold so many. */
+const BATCH_RECORDS = 512
+const CHUNK_BUCKETS = BATCH_RECORDS / 8
 /** How far a worker's idea of now may lie behind, so that what it wrote is not taken for saved. */
 const CLOCK_MARGIN_MS = 2000
 /** Records that wait for their backend, and names of former backends, at most. */
@@ -146,14 +147,14 @@ export class StickyPersistence {
     const leftMs = record.expiresAtMs - this.#parts.wallClockMs()
     const upstream = names.upstreamNamed(record.upstream)
     const backend = upstream && names.backendNamed(upstream, record.backend)
-    if (leftMs > 0 && (upstream === undefined || backend === undefined)) return this.#wait(id, record)
-    this.#waiting.delete(id)
-    if (upstream === undefined || backend === undefined) return
+    if (leftMs > 0 && (upstream === undefined || backend === undefined)) this.#wait(id, record)
+    else this.#waiting.delete(id)
+    if (leftMs <= 0 || upstream === undefined || backend === undefined) return
     // A ttl that was shortened holds for old records too; so nothing that is read can last for ever.
     const lastUseMs = this.#parts.nowMs() - upstream.ttlMs + Math.min(leftMs, upstream.ttlMs)
     const key = new ClientKey()
     setClientText(key, upstream.row, record.client, upstream.sourcePrefix)
-    if (leftMs > 0) table.restore(key, backend.row, backend.incarnation, lastUseMs)
+    table.restore(key, backend.row, backend.incarnation, lastUseMs)
   }
 
   #wait(id: string, record: StickyRecord): void {
@@ -167,7 +168,7 @@ export class StickyPersistence {
     let count = 0
     for (const record of [...this.#waiting.values()]) {
       this.#seat(record)
-      if (++count % 512 === 0) await nextTurn()
+      if (++count % BATCH_RECORDS === 0) await nextTurn()
     }
   }
 
@@ -189,7 +190,8 @@ export class StickyPersistence {
   /** Those in the table first: where one of them waits as well, what the table says is newer. */
   async *#everything(result: { isComplete: boolean }): AsyncIterable<readonly StickyRecord[]> {
     yield* this.#records(Number.NEGATIVE_INFINITY, result)
-    yield [...this.#waiting.values()]
+    const waiting = [...this.#waiting.values()]
+    for (let from = 0; from < waiting.length; from += BATCH_RECORDS) yield waiting.slice(from, from + BATCH_RECORDS)
   }
 
   /** Clients in the table that were used at `sinceMs` or later, chunk by chunk. */
