@@ -84,7 +84,7 @@ export class StickyPersistence {
     return this.#waiting.size
   }
 
-  /** Reads what was saved, and saves from now on. Resolves when it was read, or could not be for now; never rejects. */
+  /** Reads what was saved, and saves from now on; to be called once. Resolves when it was read, or could not be for now; never rejects. */
   async start(): Promise<void> {
     await this.#enqueue()
     this.#schedule(this.#intervalMs)
