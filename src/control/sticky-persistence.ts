@@ -8,8 +8,9 @@ import type { StickyStore } from './sticky-store.ts'
 
 /** How often changes are saved. */
 const INTERVAL_MS = 5000
-/** A save may take one part in so many of the time between saves. */
+/** The pause after a round is so many times as long as the round was, as far as that is not too long. */
 const REST_FACTOR = 20
+const MAX_REST_MS = 60_000
 /** Records that are seen to between two turns of the loop, and the buckets of the table that hold so many. */
 const BATCH_RECORDS = 512
 const CHUNK_BUCKETS = BATCH_RECORDS / 8
@@ -84,7 +85,10 @@ export class StickyPersistence {
     return this.#waiting.size
   }
 
-  /** Reads what was saved, and saves from now on; to be called once. Resolves when it was read, or could not be for now; never rejects. */
+  /**
+   * Reads what was saved, and saves from now on; to be called once. Resolves when it was read, or could not be for now;
+   * never rejects.
+   */
   async start(): Promise<void> {
     await this.#enqueue()
     this.#schedule(this.#intervalMs)
@@ -113,7 +117,8 @@ export class StickyPersistence {
     this.#timer = setTimeout(async () => {
       const startedAtMs = performance.now()
       await this.#enqueue()
-      this.#schedule(Math.max(this.#intervalMs, REST_FACTOR * (performance.now() - startedAtMs)))
+      const restMs = Math.min(REST_FACTOR * (performance.now() - startedAtMs), MAX_REST_MS)
+      this.#schedule(Math.max(this.#intervalMs, restMs))
     }, delayMs)
     this.#timer.unref()
   }

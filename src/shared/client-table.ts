@@ -3,7 +3,9 @@ import { keyedHash } from './keyed-hash.ts'
 
 /** Clients a table may be made for. */
 export const MAX_CLIENTS = 1_048_576
-export const DEFAULT_CLIENTS = 65_536
+const DEFAULT_CLIENTS = 65_536
+
+const SECRET_BYTES = 8
 
 const HEADER_WORDS = 16
 const BUCKET_MASK = 0
@@ -37,17 +39,17 @@ export interface ClientEntry {
 
 /**
  * Memory for a table of `capacity` clients, 1 to {@link MAX_CLIENTS}; it has twice as many slots, so that few buckets
- * overflow before it is full. 144 bytes of address space a client; pages that nobody touches cost nothing. `secret` is
- * 8 random bytes.
+ * overflow before it is full. 144 to 288 bytes of address space a client; pages that nobody touches cost nothing.
+ * `secret` is 8 random bytes. Throws a RangeError for other sizes: the configuration refuses them before.
  */
-export function createClientTableMemory(capacity: number, secret: Uint8Array): SharedArrayBuffer {
+export function createClientTableMemory(secret: Uint8Array, capacity = DEFAULT_CLIENTS): SharedArrayBuffer {
   if (!(capacity >= 1 && capacity <= MAX_CLIENTS))
     throw new RangeError(`A client table cannot hold ${capacity} clients`)
+  if (secret.length !== SECRET_BYTES) throw new RangeError(`A client table's secret has ${SECRET_BYTES} bytes`)
   const buckets = 2 ** Math.ceil(Math.log2(Math.max(1, (2 * capacity) / SLOTS)))
   const memory = new SharedArrayBuffer(4 * (HEADER_WORDS + buckets * BUCKET_WORDS))
-  const words = new Int32Array(memory)
-  words[BUCKET_MASK] = buckets - 1
-  new Uint8Array(memory).set(secret.subarray(0, 8), 4 * SECRET)
+  new Int32Array(memory)[BUCKET_MASK] = buckets - 1
+  new Uint8Array(memory).set(secret, 4 * SECRET)
   return memory
 }
 

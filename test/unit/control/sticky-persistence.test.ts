@@ -19,7 +19,7 @@ import { waitUntil } from '../../helpers/wait-until.ts'
 function begin(store: StickyStore, rows: Record<string, [row: number, incarnation: number]>, intervalMs = 60_000) {
   const clock = { nowMs: 10_000, wallMs: Date.now() }
   const backends = new Map(Object.entries(rows).map(([name, [row, incarnation]]) => [name, { row, incarnation }]))
-  const table = new ClientTable(createClientTableMemory(1024, new Uint8Array(8)), 1)
+  const table = new ClientTable(createClientTableMemory(new Uint8Array(8), 1024), 1)
   const { log, messages } = recordingLog()
   const parts = { table, names: namesOver(backends), store, log, intervalMs }
   const persistence = new StickyPersistence({ ...parts, nowMs: () => clock.nowMs, wallClockMs: () => clock.wallMs })

@@ -12,7 +12,7 @@ const HEADER_WORDS = 16
 const BUCKET_WORDS = 144
 
 function createTable(capacity = 64) {
-  const memory = createClientTableMemory(capacity, secret)
+  const memory = createClientTableMemory(secret, capacity)
   return { memory, table: new ClientTable(memory, 1), words: new Int32Array(memory) }
 }
 
@@ -157,7 +157,7 @@ test('ClientTable.remember() makes room in a full bucket, and takes only from th
 })
 
 test('ClientTable keeps nearly every client while there are as many as its capacity', () => {
-  const { table } = createTable(65_536)
+  const table = new ClientTable(createClientTableMemory(secret), 1)
   for (let number = 0; number < 65_536; number++) table.remember(client(number), 1, 1, number)
   const kept = Array.from({ length: 65_536 }, (_, number) => number).filter((number) =>
     table.find(client(number), 0, forever),
@@ -269,7 +269,7 @@ test('ClientTable gives each thread whole entries only while threads hammer few 
 
 test('createClientTableMemory() takes no memory for what is not touched, by scans neither, and refuses sizes past its maximum', () => {
   const before = process.memoryUsage().rss
-  const memory = createClientTableMemory(MAX_CLIENTS, secret)
+  const memory = createClientTableMemory(secret, MAX_CLIENTS)
   const table = new ClientTable(memory, 1)
   for (let number = 0; number < 1000; number++) table.remember(client(number), 1, 1, 1)
   assert.equal(entriesOf(table).length, 1000)
@@ -277,6 +277,7 @@ test('createClientTableMemory() takes no memory for what is not touched, by scan
   assert.ok(memory.byteLength <= 152 * MAX_CLIENTS)
   assert.ok(process.memoryUsage().rss - before < 32 * 2 ** 20)
   for (const capacity of [0, -1, MAX_CLIENTS + 1, Number.NaN]) {
-    assert.throws(() => createClientTableMemory(capacity, secret), RangeError)
+    assert.throws(() => createClientTableMemory(secret, capacity), RangeError)
   }
+  assert.throws(() => createClientTableMemory(secret.subarray(1)), RangeError)
 })
