@@ -1,5 +1,6 @@
 import { isMainThread, parentPort, workerData } from 'node:worker_threads'
 import type { Group } from '#src/balance/balancer.js'
+import { seededRandom } from '#src/balance/seeded-random.js'
 import { TieredBalancer } from '#src/balance/tiered.js'
 import type { BalanceAlgorithm } from '#src/model/config.js'
 import { AccessField } from '#src/shared/access-record.js'
@@ -7,11 +8,13 @@ import { BackendTable } from '#src/shared/backend-table.js'
 import { CounterPage } from '#src/shared/counter-page.js'
 import { RecordRing } from '#src/shared/record-ring.js'
 import { Random } from '../simulation/random.ts'
+import { type HammerJob, hammer } from './client-table-job.ts'
 
 /** What a thread of {@link file://./threads.ts} may be asked to do. All memory is shared. */
 export type Job =
   | AcquireJob
   | ChooseJob
+  | HammerJob
   | { readonly type: 'add'; readonly page: SharedArrayBuffer; readonly amount: number; readonly times: number }
   | { readonly type: 'finishCarry'; readonly page: SharedArrayBuffer; readonly ready: SharedArrayBuffer }
   | { readonly type: 'record'; readonly ring: SharedArrayBuffer; readonly records: number }
@@ -59,6 +62,8 @@ function run(job: Job): unknown {
       return add(new CounterPage(job.page), job.amount, job.times)
     case 'finishCarry':
       return finishCarry(new Int32Array(job.page), new Int32Array(job.ready))
+    case 'hammer':
+      return hammer(job)
     case 'record':
       return record(new RecordRing(job.ring), job.records)
   }
@@ -82,9 +87,15 @@ function acquire({ active, held, row, limit, rounds }: AcquireJob): { most: numb
 function choose({ algorithm, groups, active, held, cursors, seed, choices, keep }: ChooseJob): Chosen {
   const table = new BackendTable(active, held)
   const chance = new Random(seed)
-  const random = () => chance.next() / 2 ** 32
   const cells = new Int32Array(cursors)
-  const balancer = new TieredBalancer({ algorithm, groups, table, cursors: cells, cursor: 0, random })
+  const balancer = new TieredBalancer({
+    algorithm,
+    groups,
+    table,
+    cursors: cells,
+    cursor: 0,
+    random: seededRandom(seed),
+  })
   const rowOf = new Map(groups.flatMap(({ positions, rows }) => [...positions].map((at, i) => [at, rows[i]!] as const)))
   const counts = new Array<number>(rowOf.size).fill(0)
   const most = new Array<number>(rowOf.size).fill(0)

@@ -1,0 +1,50 @@
+import type { Redis } from 'ioredis'
+import type { HashStore } from './sticky-hash.ts'
+
+const SCAN_COUNT = 500
+/** Replies of one walk over the hash; a server that never comes to the end is no Redis. */
+const MAX_SCANS = 100_000
+
+/** What is needed of a client: those of a server, of a sentinel's master and of a cluster all have it. */
+type HashCommands = Pick<Redis, 'hscan' | 'hset' | 'hdel' | 'hlen'>
+
+/** The hash at `key` in a Redis. The client stays its owner's; each command has `timeoutMs`. */
+export function createRedisHash(redis: HashCommands, key: string, timeoutMs = 5000): HashStore {
+  return {
+    async *readAll() {
+      let cursor = '0'
+      for (let n = 0; n < MAX_SCANS; n++) {
+        const [next, elements] = await within(timeoutMs, redis.hscan(key, cursor, 'COUNT', SCAN_COUNT))
+        yield pairs(elements)
+        cursor = next
+        if (cursor === '0') return
+      }
+    },
+    async write(changes) {
+      await within(timeoutMs, redis.hset(key, new Map(changes)))
+    },
+    async remove(fields) {
+      await within(timeoutMs, redis.hdel(key, ...fields))
+    },
+    size: () => within(timeoutMs, redis.hlen(key)),
+  }
+}
+
+function pairs(elements: readonly string[]): Map<string, string> {
+  const fields = new Map<string, string>()
+  for (let i = 0; i + 1 < elements.length; i += 2) fields.set(elements[i]!, elements[i + 1]!)
+  return fields
+}
+
+/** A client that is not connected may queue commands for ever. */
+async function within<Result>(timeoutMs: number, reply: Promise<Result>): Promise<Result> {
+  let timer: NodeJS.Timeout | undefined
+  const deadline = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs)
+  })
+  try {
+    return await Promise.race([reply, deadline])
+  } finally {
+    clearTimeout(timer)
+  }
+}

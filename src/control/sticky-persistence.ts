@@ -1,0 +1,239 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { SourcePrefix } from '../model/config.ts'
+import type { Logger } from '../observe/logger.ts'
+import { ClientKey } from '../shared/client-key.ts'
+import type { ClientEntry, ClientTable } from '../shared/client-table.ts'
+import { clientText, type StickyRecord, setClientText } from './sticky-record.ts'
+import type { StickyStore } from './sticky-store.ts'
+
+/** How often changes are saved. */
+const INTERVAL_MS = 5000
+/** The pause after a round is so many times as long as the round was, as far as that is not too long. */
+const REST_FACTOR = 20
+const MAX_REST_MS = 60_000
+/** Records that are seen to between two turns of the loop, and the buckets of the table that hold so many. */
+const BATCH_RECORDS = 512
+const CHUNK_BUCKETS = BATCH_RECORDS / 8
+/** How far a worker's idea of now may lie behind, so that what it wrote is not taken for saved. */
+const CLOCK_MARGIN_MS = 2000
+/** Records that wait for their backend, and names of former backends, at most. */
+const MAX_WAITING = 65_536
+const MAX_NAMES = 65_536
+
+/** An upstream with sticky sessions that are kept in this store. */
+export interface StickyUpstream {
+  readonly name: string
+  readonly row: number
+  readonly ttlMs: number
+  readonly sourcePrefix: SourcePrefix
+}
+
+/** What ties rows to names at the moment. Undefined where nothing has that row or name. */
+export interface StickyNames {
+  upstreamAt(row: number): StickyUpstream | undefined
+  upstreamNamed(name: string): StickyUpstream | undefined
+  /** The backend's name if the row is still that incarnation's. */
+  backendAt(row: number, incarnation: number): string | undefined
+  backendNamed(
+    upstream: StickyUpstream,
+    name: string,
+  ): { readonly row: number; readonly incarnation: number } | undefined
+}
+
+export interface StickyPersistenceParts {
+  readonly table: ClientTable
+  readonly names: StickyNames
+  readonly store: StickyStore
+  readonly log: Logger
+  /** The clock of the table. */
+  nowMs(): number
+  wallClockMs(): number
+  readonly intervalMs?: number
+}
+
+/**
+ * Keeps a client table over a restart. What was saved is read once, as soon as the store lets itself be read, and
+ * nothing is saved before; a client that came back meanwhile keeps the backend that it has now. Then changes are saved
+ * every few seconds, and at the end. A store that fails costs a line in the log and nothing else: it is tried again.
+ *
+ * A record whose backend is not known, because discovery has not found it yet or not any more, waits until it is, or
+ * until its time is over.
+ */
+export class StickyPersistence {
+  readonly #parts: StickyPersistenceParts
+  readonly #intervalMs: number
+  /** By upstream and client. */
+  readonly #waiting = new Map<string, StickyRecord>()
+  /** Of backends by row and incarnation, former ones included. */
+  readonly #backendNames = new Map<string, string>()
+  #isLoaded = false
+  #isFailing = false
+  #isStopped = false
+  /** What was used before is saved, by the table's clock. */
+  #savedToMs: number
+  #timer: NodeJS.Timeout | undefined
+  #running: Promise<void> = Promise.resolve()
+
+  constructor(parts: StickyPersistenceParts) {
+    this.#parts = parts
+    this.#intervalMs = parts.intervalMs ?? INTERVAL_MS
+    this.#savedToMs = parts.nowMs() - CLOCK_MARGIN_MS
+  }
+
+  /** Records that wait for their backend. */
+  get waiting(): number {
+    return this.#waiting.size
+  }
+
+  /**
+   * Reads what was saved, and saves from now on; to be called once. Resolves when it was read, or could not be for now;
+   * never rejects.
+   */
+  async start(): Promise<void> {
+    await this.#enqueue()
+    this.#schedule(this.#intervalMs)
+  }
+
+  /** Saves what is left, for at most `timeoutMs`. True if that is done. */
+  async stop(timeoutMs = 2000): Promise<boolean> {
+    this.#isStopped = true
+    clearTimeout(this.#timer)
+    let timer: NodeJS.Timeout | undefined
+    const deadline = new Promise<false>((resolve) => {
+      timer = setTimeout(() => resolve(false), timeoutMs)
+    })
+    const done = this.#enqueue().then(() => this.#isLoaded && !this.#isFailing)
+    return Promise.race([done, deadline]).finally(() => clearTimeout(timer))
+  }
+
+  /** One round after those that run. */
+  #enqueue(): Promise<void> {
+    this.#running = this.#running.then(() => this.#round())
+    return this.#running
+  }
+
+  #schedule(delayMs: number): void {
+    if (this.#isStopped) return
+    this.#timer = setTimeout(async () => {
+      const startedAtMs = performance.now()
+      await this.#enqueue()
+      const restMs = Math.min(REST_FACTOR * (performance.now() - startedAtMs), MAX_REST_MS)
+      this.#schedule(Math.max(this.#intervalMs, restMs))
+    }, delayMs)
+    this.#timer.unref()
+  }
+
+  async #round(): Promise<void> {
+    const { log } = this.#parts
+    try {
+      if (!this.#isLoaded) await this.#load()
+      await this.#seatWaiting()
+      await this.#save()
+      if (this.#isFailing) log.info('Sticky entries are saved again')
+      this.#isFailing = false
+    } catch (error) {
+      if (!this.#isFailing) log.warn('Sticky entries are not saved for now', { error })
+      this.#isFailing = true
+    }
+  }
+
+  async #load(): Promise<void> {
+    for await (const records of this.#parts.store.load()) {
+      for (const record of records) this.#seat(record)
+      await nextTurn()
+    }
+    this.#isLoaded = true
+  }
+
+  /** Puts a record into the table, or among those that wait. */
+  #seat(record: StickyRecord): void {
+    const { names, table } = this.#parts
+    const id = `${record.upstream} ${record.client}`
+    const leftMs = record.expiresAtMs - this.#parts.wallClockMs()
+    const upstream = names.upstreamNamed(record.upstream)
+    const backend = upstream && names.backendNamed(upstream, record.backend)
+    if (leftMs > 0 && (upstream === undefined || backend === undefined)) this.#wait(id, record)
+    else this.#waiting.delete(id)
+    if (leftMs <= 0 || upstream === undefined || backend === undefined) return
+    // A ttl that was shortened holds for old records too; so nothing that is read can last for ever.
+    const lastUseMs = this.#parts.nowMs() - upstream.ttlMs + Math.min(leftMs, upstream.ttlMs)
+    const key = new ClientKey()
+    setClientText(key, upstream.row, record.client, upstream.sourcePrefix)
+    table.restore(key, backend.row, backend.incarnation, lastUseMs)
+  }
+
+  #wait(id: string, record: StickyRecord): void {
+    const known = this.#waiting.get(id)
+    if (known !== undefined && known.expiresAtMs >= record.expiresAtMs) return
+    if (known !== undefined || this.#waiting.size < MAX_WAITING) this.#waiting.set(id, record)
+  }
+
+  /** Looks again at those that wait, a part at a time. */
+  async #seatWaiting(): Promise<void> {
+    let count = 0
+    for (const record of [...this.#waiting.values()]) {
+      this.#seat(record)
+      if (++count % BATCH_RECORDS === 0) await nextTurn()
+    }
+  }
+
+  async #save(): Promise<void> {
+    const { store, nowMs } = this.#parts
+    const startedAtMs = nowMs()
+    const result = { isComplete: true }
+    if (store.takes === 'changes') await store.save(this.#records(this.#savedToMs, result))
+    else if (await this.#hasChanged()) await store.save(this.#everything(result))
+    if (result.isComplete) this.#savedToMs = startedAtMs - CLOCK_MARGIN_MS
+  }
+
+  async #hasChanged(): Promise<boolean> {
+    for await (const records of this.#records(this.#savedToMs, { isComplete: true }))
+      if (records.length > 0) return true
+    return false
+  }
+
+  /** Those in the table first: where one of them waits as well, what the table says is newer. */
+  async *#everything(result: { isComplete: boolean }): AsyncIterable<readonly StickyRecord[]> {
+    yield* this.#records(Number.NEGATIVE_INFINITY, result)
+    const waiting = [...this.#waiting.values()]
+    for (let from = 0; from < waiting.length; from += BATCH_RECORDS) yield waiting.slice(from, from + BATCH_RECORDS)
+  }
+
+  /** Clients in the table that were used at `sinceMs` or later, chunk by chunk. */
+  async *#records(sinceMs: number, result: { isComplete: boolean }): AsyncIterable<readonly StickyRecord[]> {
+    const { table } = this.#parts
+    for (let from = 0; from < table.buckets; from += CHUNK_BUCKETS) {
+      const records: StickyRecord[] = []
+      const isComplete = table.scan(from, CHUNK_BUCKETS, (entry) => {
+        const record = entry.lastUseMs >= sinceMs ? this.#toRecord(entry) : undefined
+        if (record !== undefined) records.push(record)
+      })
+      if (!isComplete) result.isComplete = false
+      if (records.length > 0) yield records
+      await nextTurn()
+    }
+  }
+
+  /** Undefined for one of another store, one that is over, and one whose backend never had a name here. */
+  #toRecord({ key, row, incarnation, lastUseMs }: ClientEntry): StickyRecord | undefined {
+    const upstream = this.#parts.names.upstreamAt(key.upstreamRow)
+    if (upstream === undefined) return undefined
+    const leftMs = lastUseMs + upstream.ttlMs - this.#parts.nowMs()
+    const backend = this.#backendName(row, incarnation)
+    if (leftMs <= 0 || backend === undefined) return undefined
+    const expiresAtMs = Math.round(this.#parts.wallClockMs() + leftMs)
+    return { upstream: upstream.name, client: clientText(key), backend, expiresAtMs }
+  }
+
+  /** A backend that is gone is still named, so that its clients find it again when it comes back. */
+  #backendName(row: number, incarnation: number): string | undefined {
+    const id = `${row} ${incarnation}`
+    const name = this.#parts.names.backendAt(row, incarnation)
+    if (name === undefined) return this.#backendNames.get(id)
+    // The one that was asked for longest ago is the first.
+    this.#backendNames.delete(id)
+    this.#backendNames.set(id, name)
+    if (this.#backendNames.size > MAX_NAMES) this.#backendNames.delete(this.#backendNames.keys().next().value!)
+    return name
+  }
+}
