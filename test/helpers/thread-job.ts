@@ -1,10 +1,12 @@
 import { isMainThread, parentPort, workerData } from 'node:worker_threads'
-import type { Candidate } from '#src/balance/balancer.js'
-import { RoundRobinBalancer } from '#src/balance/round-robin.js'
+import type { Group } from '#src/balance/balancer.js'
+import { TieredBalancer } from '#src/balance/tiered.js'
+import type { BalanceAlgorithm } from '#src/model/config.js'
 import { AccessField } from '#src/shared/access-record.js'
 import { BackendTable } from '#src/shared/backend-table.js'
 import { CounterPage } from '#src/shared/counter-page.js'
 import { RecordRing } from '#src/shared/record-ring.js'
+import { Random } from '../simulation/random.ts'
 
 /** What a thread of {@link file://./threads.ts} may be asked to do. All memory is shared. */
 export type Job =
@@ -24,15 +26,27 @@ interface AcquireJob {
   readonly rounds: number
 }
 
-/** Chooses backends and keeps them; returns how often each position was chosen. */
+/** Chooses backends for clients of its own; keeps so many places and gives back the oldest for the next. */
 interface ChooseJob {
   readonly type: 'choose'
+  readonly algorithm: BalanceAlgorithm
+  readonly groups: readonly Group[]
   readonly active: SharedArrayBuffer
   readonly held: SharedArrayBuffer
   readonly cursors: SharedArrayBuffer
-  readonly schedule: Uint32Array
-  readonly candidates: readonly Candidate[]
+  readonly seed: number
   readonly choices: number
+  readonly keep: number
+}
+
+/** What became of the choices of one thread. */
+export interface Chosen {
+  /** How often each position was chosen. */
+  readonly counts: number[]
+  /** The most connections that this thread saw at each position, straight after it took a place there. */
+  readonly most: number[]
+  /** How often there was none. */
+  readonly none: number
 }
 
 function run(job: Job): unknown {
@@ -65,15 +79,29 @@ function acquire({ active, held, row, limit, rounds }: AcquireJob): { most: numb
   return { most, taken }
 }
 
-function choose({ active, held, cursors, schedule, candidates, choices }: ChooseJob): number[] {
+function choose({ algorithm, groups, active, held, cursors, seed, choices, keep }: ChooseJob): Chosen {
   const table = new BackendTable(active, held)
-  const balancer = new RoundRobinBalancer(schedule, candidates, new Int32Array(cursors), 0)
-  const counts = new Array<number>(candidates.length + 1).fill(0)
+  const chance = new Random(seed)
+  const random = () => chance.next() / 2 ** 32
+  const cells = new Int32Array(cursors)
+  const balancer = new TieredBalancer({ algorithm, groups, table, cursors: cells, cursor: 0, random })
+  const rowOf = new Map(groups.flatMap(({ positions, rows }) => [...positions].map((at, i) => [at, rows[i]!] as const)))
+  const counts = new Array<number>(rowOf.size).fill(0)
+  const most = new Array<number>(rowOf.size).fill(0)
+  const kept: number[] = []
+  let none = 0
   for (let n = 0; n < choices; n++) {
-    const position = balancer.choose(table, () => false)
-    counts[position < 0 ? candidates.length : position]! += 1
+    if (kept.length === keep) table.release(rowOf.get(kept.shift()!)!)
+    const position = balancer.choose({ clientHash: chance.next(), isExcluded: () => false }, 0)
+    if (position < 0) {
+      none++
+      continue
+    }
+    counts[position]! += 1
+    most[position] = Math.max(most[position]!, table.active(rowOf.get(position)!))
+    if (keep < choices) kept.push(position)
   }
-  return counts
+  return { counts, most, none }
 }
 
 function add(page: CounterPage, amount: number, times: number): number {

@@ -1,31 +1,12 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import fc from 'fast-check'
-import type { Candidate } from '#src/balance/balancer.js'
-import { buildSchedule, RoundRobinBalancer } from '#src/balance/round-robin.js'
-import { BACKEND_TABLE_BYTES, BackendTable } from '#src/shared/backend-table.js'
+import { buildSchedule, RoundRobinBalancer, scheduleLength } from '#src/balance/round-robin.js'
+import type { Chosen } from '../../helpers/thread-job.ts'
 import { runInThreads } from '../../helpers/threads.ts'
+import { algorithmOf, countChoices, emptyTable, groupOf, requestOf, sumCounts, threadJobs } from './setup.ts'
 
-const none = () => false
 const weightLists = fc.array(fc.integer({ min: 1, max: 256 }), { minLength: 1, maxLength: 12 })
-
-const active = new SharedArrayBuffer(BACKEND_TABLE_BYTES)
-const held = new SharedArrayBuffer(BACKEND_TABLE_BYTES)
-
-/** A table without connections. The memory is large, so it is laid out once and the first rows are cleaned. */
-function emptyTable(): BackendTable {
-  new Int32Array(active, 0, 64).fill(0)
-  new Int32Array(held, 0, 64).fill(0)
-  return new BackendTable(active, held)
-}
-
-function candidatesFor(weights: readonly number[], maxConnections = Number.POSITIVE_INFINITY): Candidate[] {
-  return weights.map((_, row) => ({ row, maxConnections }))
-}
-
-function balancerFor(weights: readonly number[], candidates = candidatesFor(weights), cursors = new Int32Array(1)) {
-  return new RoundRobinBalancer(buildSchedule(weights), candidates, cursors, 0)
-}
 
 function divisorOf(weights: readonly number[]): number {
   return weights.reduce((a, b) => {
@@ -74,98 +55,81 @@ test('buildSchedule() spreads: gaps between turns of one backend differ by at mo
   )
 })
 
-test('RoundRobinBalancer.choose() takes each backend exactly as often as its weight asks, from any position', () => {
+test('buildSchedule() builds a round of a million turns within the time of a pause, and in order', () => {
+  const weights = Array.from({ length: 8000 }, (_, position) => (position === 0 ? 255 : 128 + (position % 3)))
+  const startMs = performance.now()
+  const schedule = buildSchedule(weights)
+  assert.ok(performance.now() - startMs < 3000)
+  assert.equal(schedule.length, scheduleLength(weights))
+  assert.equal(schedule.filter((turn) => turn === 0).length, 255)
+})
+
+// 14. Round-robin: 30 → 15/15; weights 1:2 → 10/20.
+test('RoundRobin.choose() shares 30 choices 15/15 at equal weights and 10/20 at 1:2', () => {
+  const [even, skewed] = [groupOf([1, 1]), groupOf([1, 2])]
+  assert.deepEqual(countChoices(algorithmOf('round-robin', even, emptyTable()), even, 30), [15, 15])
+  assert.deepEqual(countChoices(algorithmOf('round-robin', skewed, emptyTable()), skewed, 30), [10, 20])
+})
+
+test('RoundRobin.choose() takes each backend exactly as often as its weight asks, from any position', () => {
   fc.assert(
-    fc.property(weightLists, fc.nat(5000), (weights, position) => {
-      const table = emptyTable()
-      const round = buildSchedule(weights).length
-      const balancer = balancerFor(weights, undefined, Int32Array.of(position))
-      for (let n = 0; n < round; n++) assert.ok(balancer.choose(table, none) >= 0)
+    fc.property(weightLists, fc.integer(), (weights, position) => {
+      const group = groupOf(weights)
+      const algorithm = algorithmOf('round-robin', group, emptyTable(), { cursors: Int32Array.of(position) })
       const divisor = divisorOf(weights)
-      weights.forEach((weight, row) => {
-        assert.equal(table.active(row), weight / divisor)
-      })
+      assert.deepEqual(
+        countChoices(algorithm, group, group.schedule.length),
+        weights.map((weight) => weight / divisor),
+      )
     }),
     { numRuns: 50 },
   )
 })
 
-test('RoundRobinBalancer.choose() is exact over threads that share the cursor', async (t) => {
-  const weights = [5, 3, 2, 1]
-  const rounds = 100_000
-  emptyTable()
-  const cursors = new SharedArrayBuffer(4)
-  const counts = await runInThreads<number[]>(
-    t,
-    Array.from({ length: 4 }, () => ({
-      type: 'choose' as const,
-      active,
-      held: new SharedArrayBuffer(BACKEND_TABLE_BYTES),
-      cursors,
-      schedule: buildSchedule(weights),
-      candidates: candidatesFor(weights),
-      choices: (rounds * 11) / 4,
-    })),
-  )
-  const sums = weights.map((_, position) => counts.reduce((sum, of) => sum + of[position]!, 0))
-  assert.deepEqual(
-    sums,
-    weights.map((weight) => weight * rounds),
-  )
-})
+for (const threads of [1, 2, 4]) {
+  test(`RoundRobin.choose() is exact over ${threads} threads that share the cursor`, async (t) => {
+    const weights = [5, 3, 2, 1]
+    const rounds = 40_000
+    const { jobs } = threadJobs('round-robin', [groupOf(weights)], {
+      threads,
+      choices: (rounds * 11) / threads,
+      keep: Number.POSITIVE_INFINITY,
+    })
+    assert.deepEqual(
+      sumCounts(await runInThreads<Chosen>(t, jobs)),
+      weights.map((weight) => weight * rounds),
+    )
+  })
+}
 
-test('RoundRobinBalancer.choose() goes around rows that are excluded', () => {
-  fc.assert(
-    fc.property(weightLists, fc.nat(4095), (weights, excluded) => {
-      const table = emptyTable()
-      const isExcluded = (row: number) => ((excluded >> row) & 1) === 1
-      const balancer = balancerFor(weights)
-      const left = weights.findIndex((_, row) => !isExcluded(row))
-      for (let n = 0; n < 20; n++) {
-        const position = balancer.choose(table, isExcluded)
-        assert.equal(position >= 0, left >= 0)
-        if (position >= 0) assert.ok(!isExcluded(position))
-      }
-    }),
-  )
-})
-
-test('RoundRobinBalancer.choose() fills every backend up to maxConnections, and then none', () => {
+test('RoundRobin.choose() fills every backend up to maxConnections, and then none', () => {
   const table = emptyTable()
-  const balancer = balancerFor([3, 1, 1], candidatesFor([3, 1, 1], 4))
-  for (let n = 0; n < 12; n++) assert.ok(balancer.choose(table, none) >= 0)
-  assert.deepEqual(
-    [0, 1, 2].map((row) => table.active(row)),
-    [4, 4, 4],
-  )
-  assert.equal(balancer.choose(table, none), -1)
+  const group = groupOf([3, 1, 1], 4)
+  const algorithm = algorithmOf('round-robin', group, table)
+  assert.deepEqual(countChoices(algorithm, group, 20), [4, 4, 4])
+  assert.equal(algorithm.choose(requestOf(), false), -1)
   table.release(1)
-  assert.equal(balancer.choose(table, none), 1)
+  assert.equal(algorithm.choose(requestOf(), false), 1)
 })
 
-test('RoundRobinBalancer.choose() finds no backend where there is none', () => {
-  assert.equal(balancerFor([]).choose(emptyTable(), none), -1)
-})
-
-test('RoundRobinBalancer.choose() finds the one backend with room though other workers move the cursor past it', () => {
+test('RoundRobin.choose() finds the one backend with room though other workers move the cursor past it', () => {
   const table = emptyTable()
   const cursors = new Int32Array(1)
-  const candidates = candidatesFor([1, 1])
-  const balancer = balancerFor([1, 1], candidates, cursors)
+  const group = groupOf([1, 1])
   // Another worker takes the turn of backend 1 whenever this one has found backend 0 excluded.
   const isExcluded = (row: number) => {
-    if (row === 0) balancerFor([1, 1], candidates, cursors).choose(table, none)
+    if (row === 0) algorithmOf('round-robin', group, table, { cursors }).choose(requestOf(), false)
     return row === 0
   }
-  assert.equal(balancer.choose(table, isExcluded), 1)
+  assert.equal(algorithmOf('round-robin', group, table, { cursors }).choose(requestOf(0, isExcluded), false), 1)
 })
 
-test('RoundRobinBalancer keeps its position when the round gets longer, and starts anew when it lies past the end', () => {
+test('RoundRobin keeps its position when the round gets longer, and starts anew when it lies past the end', () => {
   const table = emptyTable()
   const cursors = new Int32Array(1)
   const choose = (backends: number) => {
-    const weights = new Array<number>(backends).fill(1)
-    return balancerFor(weights, undefined, cursors).choose(table, none)
+    const group = groupOf(new Array<number>(backends).fill(1))
+    return algorithmOf('round-robin', group, table, { cursors }).choose(requestOf(), false)
   }
   assert.deepEqual([choose(4), choose(4), choose(4)], [0, 1, 2])
   assert.equal(choose(6), 3)
@@ -173,4 +137,40 @@ test('RoundRobinBalancer keeps its position when the round gets longer, and star
   assert.equal(choose(2), 0)
   assert.equal(choose(2), 1)
   assert.equal(choose(2), 0)
+})
+
+test('RoundRobin.choose() finds the one backend that is up among turns of many that are down', () => {
+  const table = emptyTable()
+  const weights = Array.from({ length: 100 }, (_, row) => (row === 60 ? 1 : 256))
+  const group = groupOf(weights)
+  for (let row = 0; row < 100; row++) if (row !== 60) table.setState(row, 1)
+  assert.ok(group.schedule.length > 4096)
+  const algorithm = algorithmOf('round-robin', group, table)
+  for (let n = 0; n < 20; n++) assert.equal(algorithm.choose(requestOf(), false), 60)
+})
+
+test('RoundRobin.choose() gives a backend in slow start its share of its turns', () => {
+  const table = emptyTable()
+  const group = groupOf([1, 1])
+  table.setShare(1, 0.25)
+  const [full, slow] = countChoices(algorithmOf('round-robin', group, table), group, 10_000)
+  // Of each four turns of its own it takes one; the others go to the next, which is the other backend.
+  assert.ok(slow! / full! > 0.23 && slow! / full! < 0.27, `${slow} of ${full}`)
+})
+
+test('RoundRobin.choose() takes backends in turn when all are at the beginning of slow start', () => {
+  const table = emptyTable()
+  const group = groupOf([1, 1, 1, 1])
+  for (let row = 0; row < 4; row++) table.setShare(row, 0.001)
+  const counts = countChoices(algorithmOf('round-robin', group, table), group, 4000)
+  for (const count of counts) assert.ok(count > 900 && count < 1100, `${counts}`)
+})
+
+test('RoundRobinBalancer.choose() takes the backends in turn, as the data plane asks today', () => {
+  const table = emptyTable()
+  const candidates = [0, 1, 2].map((row) => ({ row, maxConnections: 2 }))
+  const balancer = new RoundRobinBalancer(buildSchedule([1, 1, 1]), candidates, new Int32Array(1), 0)
+  const isTried = (row: number) => row === 1
+  const choices = Array.from({ length: 5 }, () => balancer.choose(table, isTried))
+  assert.deepEqual(choices, [0, 2, 0, 2, -1])
 })
