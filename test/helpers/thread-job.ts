@@ -1,5 +1,6 @@
 import { isMainThread, parentPort, workerData } from 'node:worker_threads'
 import type { Group } from '#src/balance/balancer.js'
+import { seededRandom } from '#src/balance/seeded-random.js'
 import { TieredBalancer } from '#src/balance/tiered.js'
 import type { BalanceAlgorithm } from '#src/model/config.js'
 import { AccessField } from '#src/shared/access-record.js'
@@ -82,9 +83,15 @@ function acquire({ active, held, row, limit, rounds }: AcquireJob): { most: numb
 function choose({ algorithm, groups, active, held, cursors, seed, choices, keep }: ChooseJob): Chosen {
   const table = new BackendTable(active, held)
   const chance = new Random(seed)
-  const random = () => chance.next() / 2 ** 32
   const cells = new Int32Array(cursors)
-  const balancer = new TieredBalancer({ algorithm, groups, table, cursors: cells, cursor: 0, random })
+  const balancer = new TieredBalancer({
+    algorithm,
+    groups,
+    table,
+    cursors: cells,
+    cursor: 0,
+    random: seededRandom(seed),
+  })
   const rowOf = new Map(groups.flatMap(({ positions, rows }) => [...positions].map((at, i) => [at, rows[i]!] as const)))
   const counts = new Array<number>(rowOf.size).fill(0)
   const most = new Array<number>(rowOf.size).fill(0)

@@ -3,12 +3,12 @@ import test from 'node:test'
 import { algorithmNames } from '#src/balance/registry.js'
 import { algorithmOf, emptyTable, groupOf } from './setup.ts'
 
-// A file of its own, and so a process: where a program hands in several kinds of `random`, V8 boxes what they return.
+// A file of its own, and so a process: where several kinds of `random` are handed in, V8 boxes what they return.
 for (const name of algorithmNames) {
   test(`${name} allocates nothing for a choice`, () => {
     const table = emptyTable()
     const group = groupOf([1, 2, 3, 4, 5])
-    const algorithm = algorithmOf(name, group, table, { random: Math.random })
+    const algorithm = algorithmOf(name, group, table)
     const request = { clientHash: 0, isExcluded: (row: number) => row === 3 }
     const choices = 100_000
     const run = () => {

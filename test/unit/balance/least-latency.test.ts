@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { algorithmOf, countChoices, emptyTable, groupOf, requestOf, seededRandom } from './setup.ts'
+import { seededRandom } from '#src/balance/seeded-random.js'
+import { algorithmOf, countChoices, emptyTable, groupOf, requestOf } from './setup.ts'
 
 const unlimited = Number.POSITIVE_INFINITY
 /** Never explores, and draws the backend at index 0 of two first. */

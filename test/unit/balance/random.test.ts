@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
+import { seededRandom } from '#src/balance/seeded-random.js'
 import type { BalanceAlgorithm } from '#src/model/config.js'
-import { algorithmOf, countChoices, emptyTable, groupOf, requestOf, seededRandom, unevenness } from './setup.ts'
+import { algorithmOf, countChoices, emptyTable, groupOf, requestOf, unevenness } from './setup.ts'
 
 // Where all are idle and give back at once, the first of two drawn wins: their shares are those of one draw.
 for (const name of ['random', 'random-two'] satisfies BalanceAlgorithm[]) {
