@@ -1,6 +1,7 @@
 import type { Request } from '#src/balance/balancer.js'
 import { buildGroups } from '#src/balance/group.js'
 import { algorithmNames, createAlgorithm } from '#src/balance/registry.js'
+import { seededRandom } from '#src/balance/seeded-random.js'
 import type { BalanceAlgorithm } from '#src/model/config.js'
 import { BACKEND_HELD_BYTES, BACKEND_TABLE_BYTES, BackendTable } from '#src/shared/backend-table.js'
 import { median } from './parse.ts'
@@ -30,7 +31,7 @@ function prepare(name: BalanceAlgorithm, backends: number): (choices: number) =>
   })
   const [group] = buildGroups(members)
   const cursors = new Int32Array(new SharedArrayBuffer(4))
-  const algorithm = createAlgorithm(name, { group: group!, table, cursors, cursor: 0, random: Math.random })
+  const algorithm = createAlgorithm(name, { group: group!, table, cursors, cursor: 0, random: seededRandom(1) })
   const request = { clientHash: 1, isExcluded: (row: number) => row < 0 } satisfies Request
   const open = new Int32Array(2 * backends).fill(-1)
   let oldest = 0

@@ -151,7 +151,7 @@ export class BackendTable {
     const known = this.#latency[row]!
     if (latencyMs >= known || known === 0) this.#latency[row] = Math.max(latencyMs, 0.001)
     else {
-      const age = Math.max(0, (nowMs | 0) - this.#measured[row]!)
+      const age = Math.max(0, ((nowMs | 0) - this.#measured[row]!) | 0)
       const kept = Math.exp(-age / LATENCY_DECAY_MS)
       this.#latency[row] = Math.max(known * kept + latencyMs * (1 - kept), 0.001)
     }

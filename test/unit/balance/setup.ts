@@ -1,6 +1,7 @@
 import type { Algorithm, Group, Request } from '#src/balance/balancer.js'
 import { buildGroups, type GroupMember } from '#src/balance/group.js'
 import { createAlgorithm } from '#src/balance/registry.js'
+import { seededRandom } from '#src/balance/seeded-random.js'
 import type { BalanceAlgorithm } from '#src/model/config.js'
 import { BACKEND_HELD_BYTES, BACKEND_TABLE_BYTES, BackendTable } from '#src/shared/backend-table.js'
 import type { Chosen } from '../../helpers/thread-job.ts'
@@ -40,16 +41,11 @@ export function groupOf(weights: readonly number[], maxConnections = Number.POSI
   return buildGroups(membersOf(weights, () => ({ maxConnections })))[0]!
 }
 
-export function seededRandom(seed = 1): () => number {
-  const chance = new Random(seed)
-  return () => chance.next() / 2 ** 32
-}
-
 export function algorithmOf(
   name: BalanceAlgorithm,
   group: Group,
   table: BackendTable,
-  { cursors = new Int32Array(1), random = seededRandom() }: { cursors?: Int32Array; random?: () => number } = {},
+  { cursors = new Int32Array(1), random = seededRandom(1) }: { cursors?: Int32Array; random?: () => number } = {},
 ): Algorithm {
   return createAlgorithm(name, { group, table, cursors, cursor: 0, random })
 }

@@ -1,0 +1,27 @@
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import { algorithmNames } from '#src/balance/registry.js'
+import { algorithmOf, emptyTable, groupOf } from './setup.ts'
+
+// A file of its own, and so a process: where several kinds of `random` are handed in, V8 boxes what they return.
+for (const name of algorithmNames) {
+  test(`${name} allocates nothing for a choice`, () => {
+    const table = emptyTable()
+    const group = groupOf([1, 2, 3, 4, 5])
+    const algorithm = algorithmOf(name, group, table)
+    const request = { clientHash: 0, isExcluded: (row: number) => row === 3 }
+    const choices = 100_000
+    const run = () => {
+      const before = process.memoryUsage().heapUsed
+      for (let n = 0; n < choices; n++) {
+        request.clientHash = Math.imul(n, 0x9e37_79b1)
+        table.release(group.rows[algorithm.choose(request, false)]!)
+      }
+      return process.memoryUsage().heapUsed - before
+    }
+    // Before it is compiled, and while the machine is slow to do so, numbers are boxed.
+    let bytes = Number.POSITIVE_INFINITY
+    for (let round = 0; round < 100 && !(bytes >= 0 && bytes < choices); round++) bytes = run()
+    assert.ok(bytes >= 0 && bytes < choices, `${bytes} bytes for ${choices} choices`)
+  })
+}
