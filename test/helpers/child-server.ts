@@ -4,7 +4,7 @@ import type { TestContext } from 'node:test'
 import { waitUntil } from './wait-until.ts'
 
 /**
- * Starts a server and waits until `ready` stands in what it prints. It is ended with the test, by `signal`.
+ * Starts a server and waits until `ready` stands in what it prints. It is ended with the test, by `endedBy`.
  *
  * @throws with what it printed where it ends or is silent for too long.
  */
@@ -13,13 +13,13 @@ export async function startServer(
   program: string,
   args: readonly string[],
   ready: RegExp,
-  options: SpawnOptions & { readonly signal?: NodeJS.Signals } = {},
+  options: SpawnOptions & { readonly endedBy?: NodeJS.Signals } = {},
 ): Promise<ChildProcess> {
-  const { signal = 'SIGKILL', ...spawnOptions } = options
+  const { endedBy = 'SIGKILL', ...spawnOptions } = options
   const child = spawn(program, args, { ...spawnOptions, stdio: ['ignore', 'pipe', 'pipe'] })
   const ended = once(child, 'exit')
   t.after(async () => {
-    child.kill(signal)
+    child.kill(endedBy)
     await ended
   })
   let printed = ''
