@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { createServer } from 'node:http'
 import { once } from 'node:events'
+import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import test, { type TestContext } from 'node:test'
 import { probe } from '#src/health/probe.js'
@@ -51,8 +51,14 @@ test('probe() of http asks a real server as it is told, and looks at status and 
 })
 
 test('probe() of http names every range of status codes that it was told', async (t) => {
-  const status = [{ from: 200, to: 200 }, { from: 300, to: 399 }]
-  assert.equal(await toldOf(t, 'HTTP/1.1 404 \r\n\r\n', makeHttp({ status })), 'status: expected 200 or 300-399, got 404')
+  const status = [
+    { from: 200, to: 200 },
+    { from: 300, to: 399 },
+  ]
+  assert.equal(
+    await toldOf(t, 'HTTP/1.1 404 \r\n\r\n', makeHttp({ status })),
+    'status: expected 200 or 300-399, got 404',
+  )
 })
 
 test('probe() of http follows no redirect', async (t) => {

@@ -63,7 +63,15 @@ test('probe() that is aborted ends at once', async (t) => {
 
 test('probe() does not fail a check because its own thread was busy for longer than the timeout', async (t) => {
   const address = await startBackend(t, (socket) => socket.on('data', () => socket.write('ok')))
-  const config = sendExpect([['send', 'a'], ['expect', 'ok'], ['send', 'b'], ['expect', 'ok']], { timeoutMs: 80 })
+  const config = sendExpect(
+    [
+      ['send', 'a'],
+      ['expect', 'ok'],
+      ['send', 'b'],
+      ['expect', 'ok'],
+    ],
+    { timeoutMs: 80 },
+  )
   const result = probe(address, config)
   // The backend lives in this thread too: it answers when the thread is free again, as the check's deadline has passed.
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300)
@@ -75,7 +83,11 @@ test('probe() of send-expect takes its steps in order', async (t) => {
     socket.write('hello\r\n')
     socket.on('data', (chunk) => socket.write(`you said ${chunk}`))
   })
-  const config = sendExpect([['expect', 'hello\r\n'], ['send', 'abc'], ['expect', 'you said abc']])
+  const config = sendExpect([
+    ['expect', 'hello\r\n'],
+    ['send', 'abc'],
+    ['expect', 'you said abc'],
+  ])
   assert.equal(told(await probe(address, config)), 'ok')
 })
 
@@ -83,7 +95,13 @@ test('probe() of send-expect names the step, and what came in place of what was 
   const address = await startBackend(t, (socket) => {
     socket.on('data', () => socket.write('-LOADING "\x00\xff"\r\n', 'latin1'))
   })
-  const result = await probe(address, sendExpect([['send', 'PING\r\n'], ['expect', '+PONG\r\n']]))
+  const result = await probe(
+    address,
+    sendExpect([
+      ['send', 'PING\r\n'],
+      ['expect', '+PONG\r\n'],
+    ]),
+  )
   assert.equal(told(result), String.raw`expect 2: expected "+PONG\r\n", got "-LOADING \"\x00\xff\"\r\n"`)
 })
 
@@ -98,7 +116,18 @@ test('probe() of send-expect understands bytes that come one by one', async (t) 
     socket.setNoDelay()
     for (const letter of '+PONG') await new Promise((resolve) => socket.write(letter, resolve))
   })
-  assert.equal(told(await probe(address, sendExpect([['expect', '+PO'], ['expect', 'NG']]))), 'ok')
+  assert.equal(
+    told(
+      await probe(
+        address,
+        sendExpect([
+          ['expect', '+PO'],
+          ['expect', 'NG'],
+        ]),
+      ),
+    ),
+    'ok',
+  )
 })
 
 test('probe() of send-expect says that the backend closed', async (t) => {
@@ -109,7 +138,13 @@ test('probe() of send-expect says that the backend closed', async (t) => {
 
 test('probe() of send-expect says that the backend reset the connection', async (t) => {
   const address = await startBackend(t, (socket) => socket.once('data', () => socket.resetAndDestroy()))
-  const result = await probe(address, sendExpect([['send', 'a'], ['expect', 'b']]))
+  const result = await probe(
+    address,
+    sendExpect([
+      ['send', 'a'],
+      ['expect', 'b'],
+    ]),
+  )
   assert.equal(told(result), 'expect 2: connection reset')
 })
 
@@ -125,10 +160,7 @@ test('probe() sends a PROXY header that says LOCAL before anything else', async 
   }
   await waitUntil('all four were heard', () => Buffer.concat(heard).toString('latin1').split('|').length === 5)
   const v2 = '\r\n\r\n\x00\r\nQUIT\n\x20\x00\x00\x00'
-  assert.equal(
-    Buffer.concat(heard).toString('latin1'),
-    `PROXY UNKNOWN\r\nhi|PROXY UNKNOWN\r\n|${v2}hi|${v2}|`,
-  )
+  assert.equal(Buffer.concat(heard).toString('latin1'), `PROXY UNKNOWN\r\nhi|PROXY UNKNOWN\r\n|${v2}hi|${v2}|`)
 })
 
 test('probe() reads no more of a backend that does not stop than it may hold', async (t) => {
@@ -141,7 +173,16 @@ test('probe() reads no more of a backend that does not stop than it may hold', a
     socket.on('drain', push)
     push()
   })
-  const result = await probe(address, sendExpect([['expect', 'aaaa'], ['expect', 'b']], { timeoutMs: 2000 }))
+  const result = await probe(
+    address,
+    sendExpect(
+      [
+        ['expect', 'aaaa'],
+        ['expect', 'b'],
+      ],
+      { timeoutMs: 2000 },
+    ),
+  )
   assert.match(told(result), /^expect 2: expected "b", got "a{64}"…$/)
   assert.ok(sent < 64 << 20)
 })
@@ -153,5 +194,8 @@ test('checkedAddress() takes the configured host and port in place of the backen
   const elsewhere = makeHealth({ host: '::1', port: 81 })
   assert.deepEqual(checkedAddress(own, makeHealth({ host: '::1' })), { family: 'ipv6', host: '::1', port: 80 })
   assert.deepEqual(checkedAddress({ family: 'unix', path: '/a' }, elsewhere), { family: 'ipv6', host: '::1', port: 81 })
-  assert.deepEqual(checkedAddress({ family: 'unix', path: '/a' }, makeHealth({ port: 81 })), { family: 'unix', path: '/a' })
+  assert.deepEqual(checkedAddress({ family: 'unix', path: '/a' }, makeHealth({ port: 81 })), {
+    family: 'unix',
+    path: '/a',
+  })
 })

@@ -46,6 +46,9 @@ test('nextPauseMs() is short while results differ, and another while the backend
 
 test('nextPauseMs() varies by the jitter to either side', () => {
   const jittery = makeHealth({ intervalMs: 1000, jitter: 0.1 })
-  assert.equal(nextPauseMs(unknownStanding, jittery, () => 0), 900)
+  assert.equal(
+    nextPauseMs(unknownStanding, jittery, () => 0),
+    900,
+  )
   assert.equal(Math.round(nextPauseMs(unknownStanding, jittery, () => 0.999_999)), 1100)
 })

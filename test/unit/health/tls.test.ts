@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { copyFileSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import test, { type TestContext } from 'node:test'
 import { createServer } from 'node:tls'
-import type { AddressInfo } from 'node:net'
 import { probe } from '#src/health/probe.js'
 import type { ClientTlsConfig, HealthConfig } from '#src/model/config.js'
 import { type Certificate, makeCertificate } from '../../helpers/certificate.ts'
@@ -74,7 +74,10 @@ test('probe() of tls sends the configured server name, and never an address as o
   t.after(() => server.close())
   const address = loopback((server.address() as AddressInfo).port)
   for (const serverName of ['backend.test', '127.0.0.1', '']) {
-    const config = makeTls({ serverName, verify: false }, { type: 'send-expect', steps: [{ expect: Buffer.from('seen') }] })
+    const config = makeTls(
+      { serverName, verify: false },
+      { type: 'send-expect', steps: [{ expect: Buffer.from('seen') }] },
+    )
     assert.equal(told(await probe(address, config)), 'ok')
   }
   assert.deepEqual(names, ['backend.test', false, false])
