@@ -4,7 +4,7 @@ import type { SocketAddress } from '../model/address.ts'
 import { failureOf, quoteBytes, StepFailure } from './reason.ts'
 
 /** Bytes that are held unread at most; the socket is not read from beyond that. */
-export const RECEIVED_BYTES = 64 * 1024
+const RECEIVED_BYTES = 64 * 1024
 
 const nothing: Buffer = Buffer.alloc(0)
 

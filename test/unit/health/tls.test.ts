@@ -102,7 +102,7 @@ test('probe() of tls sends the PROXY header before the handshake', async (t) => 
   )
   await probe(address, makeTls({}, { proxyProtocol: 'v1' }))
   // A TLS record of a handshake begins with 22, 3.
-  assert.match(Buffer.concat(heard).toString('latin1'), /^PROXY UNKNOWN\r\n\x16\x03/)
+  assert.ok(Buffer.concat(heard).toString('latin1').startsWith('PROXY UNKNOWN\r\n\x16\x03'))
 })
 
 test('probe() of tls reads certificates again when their file has changed, and keeps them while it cannot', async (t) => {
