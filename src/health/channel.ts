@@ -4,7 +4,7 @@ import type { SocketAddress } from '../model/address.ts'
 import { failureOf, quoteBytes, StepFailure } from './reason.ts'
 
 /** Bytes that are held unread at most; the socket is not read from beyond that. */
-export const RECEIVED_BYTES = 64 * 1024
+const RECEIVED_BYTES = 64 * 1024
 
 const nothing: Buffer = Buffer.alloc(0)
 
@@ -15,16 +15,22 @@ const nothing: Buffer = Buffer.alloc(0)
 export class Channel {
   /** What the check is about to do; failures name it. */
   step = 'connect'
-  #socket: Socket
+  #socket: Socket | null = null
   #received = nothing
-  #isConnected = false
   #isReading = false
   #isEnded = false
   #failure: StepFailure | null = null
   #wake: (() => void) | null = null
 
-  /** Begins to connect. */
-  constructor(address: SocketAddress) {
+  /** Bytes that have come and were not taken yet. */
+  get received(): Buffer {
+    return this.#received
+  }
+
+  /** Resolves when the connection stands. It is made once. */
+  async connect(address: SocketAddress): Promise<void> {
+    if (this.#failure !== null) throw this.#failure
+    let isConnected = false
     this.#socket = connectSocket({
       ...(address.family === 'unix' ? { path: address.path } : { host: address.host, port: address.port }),
       allowHalfOpen: true,
@@ -32,19 +38,10 @@ export class Channel {
     })
     this.#socket.on('error', (error) => this.fail(failureOf(this.step, error)))
     this.#socket.once('connect', () => {
-      this.#isConnected = true
+      isConnected = true
       this.#notify()
     })
-  }
-
-  /** Bytes that have come and were not taken yet. */
-  get received(): Buffer {
-    return this.#received
-  }
-
-  /** Resolves when the connection stands. */
-  connected(): Promise<void> {
-    return this.#until(() => this.#isConnected)
+    await this.#until(() => isConnected)
   }
 
   /** Makes a TLS handshake on the connection; no byte may have come before it. */
@@ -52,9 +49,9 @@ export class Channel {
     this.step = 'tls'
     if (this.#received.length > 0)
       throw new StepFailure('tls', `plain ${quoteBytes(this.#received)} before the handshake`)
-    this.#socket.removeAllListeners('data').removeAllListeners('end')
+    const plain = this.#connected().removeAllListeners('data').removeAllListeners('end')
     this.#isReading = false
-    const secure = connectTls({ ...options, socket: this.#socket })
+    const secure = connectTls({ ...options, socket: plain })
     this.#socket = secure
     let isSecure = false
     secure.on('error', (error) => this.fail(failureOf(this.step, error)))
@@ -70,7 +67,7 @@ export class Channel {
   /** Resolves when the kernel has taken the bytes. */
   async send(bytes: Uint8Array | string): Promise<void> {
     let isSent = false
-    this.#socket.write(bytes, (error) => {
+    this.#connected().write(bytes, (error) => {
       isSent = error === undefined || error === null
       this.#notify()
     })
@@ -108,7 +105,7 @@ export class Channel {
   skip(count: number): Buffer {
     const taken = this.#received.subarray(0, count)
     this.#received = this.#received.subarray(count)
-    if (this.#isReading && this.#received.length < RECEIVED_BYTES) this.#socket.resume()
+    if (this.#socket?.isPaused() === true && this.#received.length < RECEIVED_BYTES) this.#socket.resume()
     return taken
   }
 
@@ -121,19 +118,25 @@ export class Channel {
 
   /** Destroys the socket. */
   close(): void {
-    this.#socket.destroy()
+    this.#socket?.destroy()
+  }
+
+  #connected(): Socket {
+    if (this.#socket === null) throw new Error('a channel is used before it is connected')
+    return this.#socket
   }
 
   #read(): void {
     if (this.#isReading) return
     this.#isReading = true
-    this.#socket.on('data', (chunk: Buffer) => this.#receive(chunk))
-    this.#socket.once('end', () => this.#end())
+    const socket = this.#connected()
+    socket.on('data', (chunk: Buffer) => this.#receive(chunk))
+    socket.once('end', () => this.#end())
   }
 
   #receive(chunk: Buffer): void {
     this.#received = this.#received.length === 0 ? chunk : Buffer.concat([this.#received, chunk])
-    if (this.#received.length >= RECEIVED_BYTES) this.#socket.pause()
+    if (this.#received.length >= RECEIVED_BYTES) this.#socket?.pause()
     this.#notify()
   }
 

@@ -44,17 +44,24 @@ const anyCertificate: ClientTlsConfig = { serverName: '', ca: 'system', verify: 
  */
 export async function probe(address: SocketAddress, config: HealthConfig, signal?: AbortSignal): Promise<ProbeResult> {
   const startMs = performance.now()
-  const channel = new Channel(checkedAddress(address, config))
+  const failure = await findFailure(checkedAddress(address, config), config, signal)
+  const durationMs = performance.now() - startMs
+  if (failure === null) return { ok: true, durationMs }
+  return { ok: false, step: failure.step, reason: failure.reason, isLocal: failure.isLocal, durationMs }
+}
+
+async function findFailure(address: SocketAddress, config: HealthConfig, signal?: AbortSignal) {
+  const channel = new Channel()
   const onAbort = () => channel.fail(new StepFailure(channel.step, 'called off', true))
   const stopDeadline = startDeadline(config.timeoutMs, () => channel.fail(timeoutOf(channel, config)))
-  if (signal?.aborted === true) onAbort()
   signal?.addEventListener('abort', onAbort)
   try {
-    await converse(channel, checkedAddress(address, config), config)
-    return { ok: true, durationMs: performance.now() - startMs }
+    if (signal?.aborted === true) onAbort()
+    await channel.connect(address)
+    await converse(channel, address, config)
+    return null
   } catch (error) {
-    const { step, reason, isLocal } = failureOf(channel.step, error)
-    return { ok: false, step, reason, isLocal, durationMs: performance.now() - startMs }
+    return failureOf(channel.step, error)
   } finally {
     stopDeadline()
     signal?.removeEventListener('abort', onAbort)
@@ -78,7 +85,6 @@ function familyOf(host: string): 'ipv4' | 'ipv6' {
 }
 
 async function converse(channel: Channel, address: SocketAddress, config: HealthConfig): Promise<void> {
-  await channel.connected()
   if (config.proxyProtocol !== 'none') {
     channel.step = 'proxy header'
     await channel.send(proxyHeaders[config.proxyProtocol])

@@ -54,7 +54,10 @@ async function authenticate(channel: Channel, user: string, password: string): P
   for (let round = 0; round < 4; round++) {
     const { body } = await readUntil(channel, 'R', password)
     const kind = body.length >= 4 ? body.readInt32BE(0) : -1
-    if (kind === Authentication.ok) return
+    if (kind === Authentication.ok) {
+      if (scram.isOwedProof) throw new StepFailure('login', 'the server does not prove that it knows the password')
+      return
+    }
     const reply = await answerTo(kind, body.subarray(4), user, password, scram)
     if (reply !== null) await channel.send(message('p', reply))
   }

@@ -16,6 +16,7 @@ export class ScramClient {
   readonly #password: string
   readonly #nonce = randomBytes(18).toString('base64')
   #serverSignature: Buffer | null = null
+  #isVerified = false
 
   constructor(password: string) {
     this.#password = prepare(password)
@@ -52,6 +53,12 @@ export class ScramClient {
     const expected = this.#serverSignature
     if (expected === null || given.length !== expected.length || !timingSafeEqual(given, expected))
       throw new StepFailure('login', 'the server does not know the password')
+    this.#isVerified = true
+  }
+
+  /** Whether the server still owes its proof: one that was given ours may not let us in without it. */
+  get isOwedProof(): boolean {
+    return this.#serverSignature !== null && !this.#isVerified
   }
 
   #bareFirst(): string {

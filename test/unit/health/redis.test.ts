@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import test, { type TestContext } from 'node:test'
+import { probe } from '#src/health/probe.js'
+import type { SocketAddress } from '#src/model/address.js'
+import type { HealthConfig } from '#src/model/config.js'
+import { makeCertificate } from '../../helpers/certificate.ts'
+import { startServer } from '../../helpers/child-server.ts'
+import { freePort } from '../../helpers/free-port.ts'
+import { requirePeer } from '../../helpers/peers.ts'
+import { temporaryDirectory } from '../../helpers/temporary-directory.ts'
+import { loopback, makeHealth, startBackend, told } from './fixture.ts'
+
+type RedisPart = Partial<HealthConfig['redis']>
+
+function makeRedis(redis: RedisPart = {}, changes: Partial<HealthConfig> = {}): HealthConfig {
+  return makeHealth({ type: 'redis', redis: { ...makeHealth().redis, ...redis }, ...changes })
+}
+
+async function check(address: SocketAddress, redis: RedisPart = {}): Promise<string> {
+  return told(await probe(address, makeRedis(redis)))
+}
+
+/** A redis-server of its own; undefined where it is missing. */
+async function startRedis(t: TestContext, more: readonly string[] = []): Promise<number | undefined> {
+  const program = requirePeer(t, 'redis-server')
+  if (program === undefined) return undefined
+  const port = await freePort()
+  const args = ['--bind', '127.0.0.1', '--port', `${port}`, '--save', '', '--dir', temporaryDirectory(t), ...more]
+  await startServer(t, program, args, /Ready to accept connections/)
+  return port
+}
+
+test('probe() of redis knows a master from a replica', async (t) => {
+  const master = await startRedis(t)
+  if (master === undefined) return
+  const replica = (await startRedis(t, ['--replicaof', '127.0.0.1', `${master}`]))!
+  assert.equal(await check(loopback(master)), 'ok')
+  assert.equal(await check(loopback(replica)), 'ok')
+  assert.equal(await check(loopback(master), { role: 'master' }), 'ok')
+  assert.equal(await check(loopback(replica), { role: 'replica' }), 'ok')
+  assert.equal(await check(loopback(master), { role: 'replica' }), 'role: expected replica, got "master"')
+  assert.equal(await check(loopback(replica), { role: 'master' }), 'role: expected master, got "slave"')
+})
+
+test('probe() of redis logs in with a password, and with a user of its own', async (t) => {
+  const path = join(temporaryDirectory(t), 'redis.sock')
+  const user = ['--user', 'checker', 'on', '>hush', '+ping', '+role']
+  const port = await startRedis(t, ['--requirepass', 'sesame', '--unixsocket', path, ...user])
+  if (port === undefined) return
+  assert.equal(await check(loopback(port), { password: 'sesame', role: 'master' }), 'ok')
+  assert.equal(await check({ family: 'unix', path }, { password: 'sesame' }), 'ok')
+  assert.equal(await check(loopback(port), { username: 'checker', password: 'hush', role: 'master' }), 'ok')
+  assert.equal(await check(loopback(port)), 'ping: expected "+PONG", got "-NOAUTH Authentication required."')
+  assert.match(await check(loopback(port), { password: 'wrong!' }), /^login: expected "\+OK", got "-WRONGPASS /)
+})
+
+test('probe() of redis speaks TLS', async (t) => {
+  const certificate = makeCertificate(t, 'IP:127.0.0.1')
+  const tlsPort = await freePort()
+  if (certificate === undefined) return
+  const { cert, key } = certificate
+  const files = ['--tls-cert-file', cert, '--tls-key-file', key, '--tls-ca-cert-file', cert, '--tls-auth-clients', 'no']
+  if ((await startRedis(t, ['--tls-port', `${tlsPort}`, ...files])) === undefined) return
+  const config = makeRedis({ role: 'master' }, { tls: { serverName: '', ca: cert, verify: true } })
+  assert.equal(told(await probe(loopback(tlsPort), config)), 'ok')
+})
+
+test('probe() of redis does not repeat the password, though the server does', async (t) => {
+  const address = await startBackend(t, (socket) =>
+    socket.once('data', () => socket.write(`-ERR unknown command 'AUTH', with args beginning with: 'sesame'\r\n`)),
+  )
+  assert.equal(await check(address, { password: 'sesame' }), 'login: expected "+OK", got (text withheld)')
+})
+
+/** What a check says of a backend that answers PING well and ROLE like this. */
+async function checkRole(t: TestContext, answer: string): Promise<string> {
+  const address = await startBackend(t, (socket) =>
+    socket.on('data', (chunk) => socket.write(`${chunk}`.includes('PING') ? '+PONG\r\n' : answer)),
+  )
+  return check(address, { role: 'master' })
+}
+
+test('probe() of redis refuses answers to ROLE that are none', async (t) => {
+  assert.equal(await checkRole(t, '-ERR no\r\n'), 'role: expected a list, got "-ERR no"')
+  assert.equal(await checkRole(t, '*-1\r\n'), 'role: expected a list, got "*-1"')
+  assert.equal(await checkRole(t, '*99999999\r\n'), 'role: expected a list, got "*99999999"')
+  assert.equal(await checkRole(t, '*3\r\n*3\r\n'), 'role: expected the name of a role')
+  assert.equal(await checkRole(t, '*3\r\n$-1\r\n'), 'role: expected the name of a role')
+  assert.equal(await checkRole(t, '*3\r\n$99\r\n'), 'role: expected the name of a role')
+  assert.equal(await checkRole(t, '*3\r\n$4\r\n\x1b[2J'), String.raw`role: expected master, got "\x1b[2J"`)
+})
+
+test('probe() of redis bounds the lines of an answer', async (t) => {
+  const address = await startBackend(t, (socket) => socket.write('+'.repeat(100_000)))
+  assert.equal(await check(address), 'ping: a line of more than 1024 bytes')
+})
