@@ -56,7 +56,8 @@ test('27. Going down and up is logged with the connections it holds, and so is h
   await becomes('down', 'up')
   await lb.logged(/A backend is down/)
   const down = lb.stderr.split('\n').find((line) => line.includes('A backend is down')) ?? ''
-  for (const part of ['warn', `backend=${address}`, 'connections=1', 'step=connect']) assert.ok(down.includes(part), down)
+  for (const part of ['warn', `backend=${address}`, 'connections=1', 'step=connect'])
+    assert.ok(down.includes(part), down)
   assert.deepEqual(
     countByBackend(await openClients(t, port, 4)),
     { b: 4 },

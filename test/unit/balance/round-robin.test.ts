@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import fc from 'fast-check'
-import { buildSchedule, RoundRobinBalancer } from '#src/balance/round-robin.js'
+import { buildSchedule } from '#src/balance/round-robin.js'
 import type { Chosen } from '../../helpers/thread-job.ts'
 import { runInThreads } from '../../helpers/threads.ts'
 import { algorithmOf, countChoices, emptyTable, groupOf, requestOf, sumCounts, threadJobs } from './setup.ts'
@@ -169,13 +169,4 @@ test('RoundRobin.choose() takes backends in turn when all are at the beginning o
   for (let row = 0; row < 4; row++) table.setShare(row, 0.001)
   const counts = countChoices(algorithmOf('round-robin', group, table), group, 4000)
   for (const count of counts) assert.ok(count > 900 && count < 1100, `${counts}`)
-})
-
-test('RoundRobinBalancer.choose() takes the backends in turn, as the data plane asks today', () => {
-  const table = emptyTable()
-  const candidates = [0, 1, 2].map((row) => ({ row, maxConnections: 2 }))
-  const balancer = new RoundRobinBalancer(buildSchedule([1, 1, 1]), candidates, new Int32Array(1), 0)
-  const isTried = (row: number) => row === 1
-  const choices = Array.from({ length: 5 }, () => balancer.choose(table, isTried))
-  assert.deepEqual(choices, [0, 2, 0, 2, -1])
 })

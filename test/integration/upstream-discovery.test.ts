@@ -1,0 +1,176 @@
+import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { freePort } from '../helpers/free-port.ts'
+import { countByBackend, GreetedClient, openClients, tryGreeting } from '../helpers/greeted-client.ts'
+import { LoadBalancerProcess } from '../helpers/load-balancer-process.ts'
+import { NamedBackend } from '../helpers/named-backend.ts'
+import { RedisServer } from '../helpers/redis-server.ts'
+import { temporaryDirectory } from '../helpers/temporary-directory.ts'
+import { waitUntil } from '../helpers/wait-until.ts'
+
+async function start(t: TestContext, upstream: string, state = 'none') {
+  const port = await freePort()
+  const config = `reload: { watch: false }
+state: { directory: ${state} }
+listeners: { edge: { bind: "127.0.0.1:${port}", upstream: chat } }
+upstreams: { chat: ${upstream} }
+`
+  const lb = await LoadBalancerProcess.start(t, config)
+  const members = async () => (await lb.status()).upstreams[0]!.backends.map(({ address }) => address).sort()
+  const becomes = (...wanted: readonly NamedBackend[]) => {
+    const addresses = String(wanted.map(({ address }) => address).sort())
+    return waitUntil(`the backends are ${addresses}`, async () => String(await members()) === addresses, 15_000)
+  }
+  return { lb, port, becomes, members }
+}
+
+const keysOf = (redis: RedisServer, more = '') =>
+  `{ discovery: { type: redis-keys, redis: { url: "${redis.url}" }, interval: 200ms${more} } }`
+
+/** Publishes a backend as the chat servers do: a key that lives for `ttl` seconds. */
+async function announce(redis: RedisServer, { address }: NamedBackend, ttl = 60, value = ''): Promise<void> {
+  await redis.command('SET', `mcs:node:${address}`, value, 'EX', `${ttl}`)
+}
+
+test('Backends that announce themselves in Redis serve, and go when their key does, under one generation', async (t) => {
+  const redis = await RedisServer.start(t)
+  const [a, b, c] = await Promise.all(['a', 'b', 'c'].map((name) => NamedBackend.start(t, name)))
+  await announce(redis, a!)
+  await announce(redis, b!, 2)
+  const { lb, port, becomes } = await start(t, keysOf(redis))
+  await becomes(a!, b!)
+  const [, clientOfB] = await openClients(t, port, 2)
+  await announce(redis, c!)
+  await becomes(a!, b!, c!)
+  await becomes(a!, c!)
+  assert.deepEqual(countByBackend(await openClients(t, port, 6)), { a: 3, c: 3 })
+  assert.ok(await clientOfB!.echoes(), 'a connection outlives the announcement of its backend')
+  assert.equal((await lb.status()).generation, 1)
+})
+
+test('A registry that is flushed, killed or restarted empty keeps the last good backends', async (t) => {
+  const redis = await RedisServer.start(t)
+  const [a, b] = await Promise.all(['a', 'b'].map((name) => NamedBackend.start(t, name)))
+  await announce(redis, a!)
+  await announce(redis, b!)
+  const { lb, port, becomes } = await start(t, keysOf(redis))
+  await becomes(a!, b!)
+  await redis.command('FLUSHALL')
+  await lb.logged(/held back/i)
+  assert.deepEqual(countByBackend(await openClients(t, port, 4)), { a: 2, b: 2 })
+  await redis.kill()
+  await lb.logged(/(lost|unreachable|cannot)/i)
+  assert.deepEqual(countByBackend(await openClients(t, port, 4)), { a: 2, b: 2 })
+  const again = await RedisServer.start(t, { port: redis.port })
+  await announce(again, a!)
+  await announce(again, b!)
+  const c = await NamedBackend.start(t, 'c')
+  await announce(again, c)
+  await becomes(a!, b!, c)
+})
+
+test('The last good backends are kept on disk, and serve at the next start though Redis is away', async (t) => {
+  const redis = await RedisServer.start(t)
+  const a = await NamedBackend.start(t, 'a')
+  await announce(redis, a)
+  const state = temporaryDirectory(t)
+  const first = await start(t, keysOf(redis), state)
+  await first.becomes(a)
+  await first.lb.stop()
+  await redis.kill()
+  const second = await start(t, keysOf(redis), state)
+  assert.equal(await tryGreeting(t, second.port), 'a')
+})
+
+test('Poison in the registry is skipped: only what is allowed becomes a backend', async (t) => {
+  const redis = await RedisServer.start(t)
+  const a = await NamedBackend.start(t, 'a')
+  const bad = [
+    '10.9.9.9:80',
+    'nonsense',
+    '127.0.0.1:0',
+    '127.0.0.1:99999',
+    '[::1',
+    '../../etc:1',
+    '0.0.0.0:9',
+    '\u0000:1',
+  ]
+  for (const name of bad) await redis.command('SET', `mcs:node:${name}`, '')
+  await redis.command('LPUSH', 'mcs:node:127.0.0.1:7', 'x')
+  await redis.command('SET', 'mcs:node:127.0.0.1:8', '{"weight":"many"}')
+  await announce(redis, a)
+  const { lb, port, becomes } = await start(
+    t,
+    keysOf(redis, ', allow: { networks: [127.0.0.0/8], ports: [1024-65535] }'),
+  )
+  await becomes(a)
+  assert.equal(await tryGreeting(t, port), 'a')
+  await lb.logged(/refused/i)
+})
+
+test('A sorted set of heartbeats gives the backends whose heart beats', async (t) => {
+  const redis = await RedisServer.start(t)
+  const [a, b] = await Promise.all(['a', 'b'].map((name) => NamedBackend.start(t, name)))
+  const nowS = Math.floor(Date.now() / 1000)
+  await redis.command('ZADD', 'mcs:node', `${nowS + 30}`, a!.address, `${nowS - 600}`, b!.address)
+  const { becomes } = await start(
+    t,
+    `{ discovery: { type: redis-sorted-set, redis: { url: "${redis.url}" }, interval: 200ms, maxAge: 5s } }`,
+  )
+  await becomes(a!)
+  await redis.command('ZADD', 'mcs:node', `${Date.now()}`, b!.address)
+  await becomes(a!, b!)
+})
+
+test('A watched list in a file gives backends, with weights and backups', async (t) => {
+  const [a, b] = await Promise.all(['a', 'b'].map((name) => NamedBackend.start(t, name)))
+  const file = join(temporaryDirectory(t), 'members.yaml')
+  writeFileSync(file, `- { address: "${a!.address}", weight: 2 }\n- "${b!.address}"\n`)
+  const { lb, port, becomes } = await start(t, `{ discovery: { type: file, path: ${file} } }`)
+  await becomes(a!, b!)
+  assert.deepEqual(countByBackend(await openClients(t, port, 6)), { a: 4, b: 2 })
+  writeFileSync(file, `[{ "address": "${a!.address}" }, { "address": "${b!.address}", "backup": true }]`)
+  await waitUntil('b is a backup', async () => (await lb.status()).upstreams[0]!.backends[1]!.priority > 0)
+  assert.deepEqual(countByBackend(await openClients(t, port, 4)), { a: 4 })
+  writeFileSync(file, '{ broken')
+  await lb.logged(/warn .*members\.yaml/)
+  assert.deepEqual(countByBackend(await openClients(t, port, 4)), { a: 4 })
+})
+
+test('Updates of discovery make no generation, and long connections keep their counts', async (t) => {
+  const redis = await RedisServer.start(t)
+  const backends = await Promise.all(['a', 'b', 'c'].map((name) => NamedBackend.start(t, name)))
+  for (const backend of backends) await announce(redis, backend)
+  const { lb, port, becomes } = await start(t, keysOf(redis, ', interval: 100ms, maxRemoval: 100%'))
+  await becomes(...backends)
+  const clients = await openClients(t, port, 30)
+  for (let round = 0; round < 10; round++) {
+    const [gone, ...rest] = backends
+    await redis.command('DEL', `mcs:node:${gone!.address}`)
+    await becomes(...rest)
+    await announce(redis, gone!)
+    await becomes(...backends)
+  }
+  const status = await lb.status()
+  assert.equal(status.generation, 1)
+  assert.deepEqual(status.generations, [{ generation: 1, connections: 30 }])
+  assert.deepEqual(status.upstreams[0]!.backends.map(({ active }) => active).toSorted(), [10, 10, 10])
+  for (const client of clients) assert.ok(await client.echoes())
+  await Promise.all(clients.map((client) => client.end()))
+  await waitUntil('nothing is counted any more', async () => (await lb.status()).connections.active === 0)
+  assert.deepEqual(new Set((await lb.status()).upstreams[0]!.backends.map(({ active }) => active)), new Set([0]))
+})
+
+test('A discovered backend that is a listener of the same file is refused: it would be a loop', async (t) => {
+  const redis = await RedisServer.start(t)
+  const a = await NamedBackend.start(t, 'a')
+  const { lb, port, becomes } = await start(t, keysOf(redis))
+  await redis.command('SET', `mcs:node:127.0.0.1:${port}`, '')
+  await announce(redis, a)
+  await becomes(a)
+  await lb.logged(/refused/i)
+  const client = await GreetedClient.open(t, port)
+  assert.equal(client.backend, 'a')
+})
