@@ -57,7 +57,9 @@ function isLoopback(host: string): boolean {
 
 /** Hosts in their shortest form, as members have them. */
 function hostsOfMachine(): string[] {
-  return Object.values(networkInterfaces()).flatMap((addresses = []) => addresses.map(({ address }) => shortest(address)))
+  return Object.values(networkInterfaces()).flatMap((addresses = []) =>
+    addresses.map(({ address }) => shortest(address)),
+  )
 }
 
 function shortest(host: string): string {
