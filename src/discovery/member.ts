@@ -77,7 +77,7 @@ function isEveryAddress(text: string): boolean {
 /** Neither this network (0/8), multicast, reserved or broadcast (224/3), nor IPv6 multicast or link-local without zone. */
 function isDestination(address: SocketAddress): boolean {
   if (address.family === 'unix') return false
-  if (address.family === 'ipv6') return !/^(?:ff|fe[89ab])[0-9a-f]{2}:/.test(address.host)
+  if (address.family === 'ipv6') return !/^(?:ff[0-9a-f]{2}|fe[89ab][0-9a-f]):/.test(address.host)
   const first = Number(address.host.split('.', 1)[0])
   return first > 0 && first < 224
 }
