@@ -42,7 +42,7 @@ const directions: Readonly<Record<string, readonly string[]>> = {
   dataplane: foundation,
   tls: foundation,
   health: ['model', 'shared', ...errnoAndConstants],
-  discovery: ['model', 'shared', 'config/address.ts', ...errnoAndConstants],
+  discovery: ['model', 'shared', 'config/address.ts', 'config/read-text.ts', 'config/watch.ts', ...errnoAndConstants],
   observe: ['model', 'shared', ...errnoAndConstants],
   systemd: ['kernel', 'model', 'observe'],
   config: ['model'],

@@ -1,6 +1,8 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { parseDuration } from '../model/units.ts'
 import { ExitCode } from './exit-code.ts'
 import { printFailure } from './print.ts'
+import type { RegisterCommandOptions } from './register.ts'
 import { programVersion } from './version.ts'
 
 const defaultConfigFile = '/etc/mcs-lb/lb.yaml'
@@ -45,6 +47,7 @@ function createProgram(): Command {
     .exitOverride()
   addFileCommands(program)
   addAdminCommands(program)
+  addRegisterCommand(program)
   addLabCommands(program)
   return program
 }
@@ -90,6 +93,36 @@ function addAdminCommands(program: Command): void {
   )
 }
 
+function addRegisterCommand(program: Command): void {
+  program
+    .command('register')
+    .description('keep a backend in a registry that discovery reads; SIGTERM removes it')
+    .addOption(
+      new Option('--redis <url>', 'redis:// or rediss://; better in the environment where it holds a password')
+        .env('REDIS_URL')
+        .default('redis://127.0.0.1:6379'),
+    )
+    .requiredOption('--address <ip:port>', 'the backend; auto:PORT for this machine’s address on the way to Redis')
+    .addOption(new Option('--form <form>', 'how it is written').choices(['keys', 'sorted-set']).default('keys'))
+    .option('--prefix <text>', 'of keys: what the key begins with', 'mcs:node:')
+    .option('--key <text>', 'of sorted-set: the set', 'mcs:node')
+    .addOption(durationOption('--ttl <duration>', 'of keys: when the entry ends without a heartbeat', '5s'))
+    .addOption(durationOption('--interval <duration>', 'time between heartbeats', '2s'))
+    .option('--check', 'connect to the backend first, and send no heartbeat while that fails')
+    .option('--weight <number>', 'its share, 1 to 256', parseCount)
+    .option('--priority <number>', '0 to 15, lower first', parseCount)
+    .option('--backup', 'use it only when no other can be')
+    .addOption(new Option('--state <state>', 'what it takes').choices(['ready', 'drain', 'maintenance']))
+    .option('--max-connections <number>', 'open connections above which it is not chosen', parseCount)
+    .option('--zone <text>', 'where it stands')
+    .option('--ca <file>', 'of rediss: certificates to trust in place of the system’s')
+    .option('--server-name <name>', 'of rediss: name that the certificate must have')
+    .action(async (options: RegisterCommandOptions) => {
+      const { register } = await import('./register.ts')
+      process.exitCode = await register(options)
+    })
+}
+
 function addLabCommands(program: Command): void {
   program
     .command('demo')
@@ -127,6 +160,21 @@ function adminCommand(program: Command, name: string, description: string): Comm
 
 function configOption(): Option {
   return new Option('-c, --config <file>', 'the configuration file').env('MCS_LB_CONFIG').default(defaultConfigFile)
+}
+
+function durationOption(flags: string, description: string, preset: string): Option {
+  return new Option(flags, description).argParser(parseTime).default(parseTime(preset), preset)
+}
+
+function parseTime(text: string): number {
+  const milliseconds = parseDuration(text)
+  if (milliseconds !== undefined) return milliseconds
+  throw new InvalidArgumentError(`"${text}" is not a duration; write 500ms or 2s.`)
+}
+
+function parseCount(text: string): number {
+  if (/^\d{1,7}$/.test(text)) return Number(text)
+  throw new InvalidArgumentError(`"${text}" is not a whole number.`)
 }
 
 function parsePort(text: string): number {

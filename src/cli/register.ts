@@ -1,0 +1,31 @@
+import { once } from 'node:events'
+import { type RegisterOptions, register as startRegistration } from '../discovery/register.ts'
+import { ExitCode } from './exit-code.ts'
+import { printLine } from './print.ts'
+
+/** What the command line gives beside the options of {@link startRegistration}. */
+export interface RegisterCommandOptions extends Omit<RegisterOptions, 'redis' | 'ttlMs' | 'intervalMs' | 'onState'> {
+  readonly redis: string
+  /** Milliseconds, as are those of `interval`. */
+  readonly ttl: number
+  readonly interval: number
+  readonly ca?: string
+  readonly serverName?: string
+}
+
+/** `mcs-lb register`: heartbeats until SIGTERM or SIGINT, then removes its entry and exits 0. */
+export async function register(options: RegisterCommandOptions): Promise<ExitCode> {
+  const { redis: url, ttl, interval, ca = 'system', serverName = '', ...rest } = options
+  const stopped = Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')])
+  const registration = await startRegistration({
+    ...rest,
+    redis: { url, sentinel: null, cluster: null, tls: { serverName, ca, verify: true } },
+    ttlMs: ttl,
+    intervalMs: interval,
+    onState: ({ registered, reason }) =>
+      printLine(registered ? `registered ${options.address}` : `not registered, trying again: ${reason}`),
+  })
+  await stopped
+  await registration.close()
+  return ExitCode.good
+}

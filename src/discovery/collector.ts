@@ -1,0 +1,95 @@
+import { formatAddress } from '../model/address.ts'
+import type { ServerConfig } from '../model/config.ts'
+import type { ParsedMember, RefusalReason } from './member.ts'
+import type { MemberFilter } from './member-filter.ts'
+import type { FoundMember } from './member-set.ts'
+import type { SourceRead } from './source.ts'
+
+/** Gathers the members and refusals of one read. What it holds is bounded by {@link Room}. */
+export class Collector {
+  readonly #filter: MemberFilter
+  readonly #refused = new Map<RefusalReason, number>()
+  readonly #found = new Map<string, FoundMember>()
+
+  constructor(filter: MemberFilter) {
+    this.#filter = filter
+  }
+
+  refuse(reason: RefusalReason, count = 1): void {
+    if (count > 0) this.#refused.set(reason, (this.#refused.get(reason) ?? 0) + count)
+  }
+
+  /** The server, where it is one and may be a member; counted as refused otherwise. */
+  accept(parsed: ParsedMember): ServerConfig | undefined {
+    const reason = 'reason' in parsed ? parsed.reason : this.#filter.refusalOf(parsed.server.address)
+    if (reason === undefined && 'server' in parsed) return parsed.server
+    if (reason !== undefined) this.refuse(reason)
+    return undefined
+  }
+
+  /** Of two with one address, the one that lives longer counts. */
+  add(server: ServerConfig, deadlineMs?: number): void {
+    const key = formatAddress(server.address)
+    const other = this.#found.get(key)
+    if (other !== undefined) this.refuse('duplicate')
+    if (other === undefined || lifeOf(deadlineMs) > lifeOf(other.deadlineMs))
+      this.#found.set(key, { server, deadlineMs })
+  }
+
+  result(freshForMs?: number): SourceRead {
+    const read = { found: [...this.#found.values()], refused: this.#refused }
+    return freshForMs === undefined ? read : { ...read, freshForMs }
+  }
+}
+
+function lifeOf(deadlineMs: number | undefined): number {
+  return deadlineMs ?? Number.POSITIVE_INFINITY
+}
+
+/**
+ * Bounded room for entries that come in no order: those that are members already, and of the others the first by
+ * address, so that neither memory nor the choice depends on who floods a registry.
+ */
+export class Room<T> {
+  readonly #max: number
+  readonly #isMember: (address: string) => boolean
+  readonly #members = new Map<string, T>()
+  #others = new Map<string, T>()
+  #dropped = 0
+
+  constructor(max: number, isMember: (address: string) => boolean) {
+    this.#max = max
+    this.#isMember = isMember
+  }
+
+  /** Entries for which there was no room; a source that shows one twice may count it twice. */
+  get dropped(): number {
+    return this.#dropped
+  }
+
+  /** Returns what stood under this address before, which the new entry replaces. */
+  put(address: string, entry: T): T | undefined {
+    const map = this.#isMember(address) ? this.#members : this.#others
+    const before = map.get(address)
+    map.set(address, entry)
+    if (this.#others.size > 2 * this.#max) this.#trim(this.#max)
+    return before
+  }
+
+  get(address: string): T | undefined {
+    return this.#members.get(address) ?? this.#others.get(address)
+  }
+
+  /** What there is room for, address first. */
+  entries(): [string, T][] {
+    this.#trim(Math.max(0, this.#max - this.#members.size))
+    return [...this.#members, ...this.#others]
+  }
+
+  #trim(size: number): void {
+    if (this.#others.size <= size) return
+    this.#dropped += this.#others.size - size
+    const sorted = [...this.#others].sort(([a], [b]) => (a < b ? -1 : 1))
+    this.#others = new Map(sorted.slice(0, size))
+  }
+}

@@ -1,0 +1,334 @@
+import type { SocketAddress } from '../model/address.ts'
+import type { DiscoveryConfig, LogLevel, ServerConfig } from '../model/config.ts'
+import { dnsSource } from './dns.ts'
+import { fileSource } from './file.ts'
+import { type LastGood, openLastGood } from './last-good.ts'
+import type { RefusalReason } from './member.ts'
+import { MemberFilter } from './member-filter.ts'
+import { MemberSet } from './member-set.ts'
+import { redisKeysSource } from './redis-keys.ts'
+import { redisSortedSetSource } from './redis-sorted-set.ts'
+import type { Source, SourceContext, SourceRead } from './source.ts'
+
+export interface DiscoveryOptions {
+  /** Name of the upstream, for the log and for the file that keeps its members. */
+  readonly upstream: string
+  readonly config: DiscoveryConfig
+  /** Addresses that this process listens on: they are refused as members. */
+  readonly own: readonly SocketAddress[]
+  /** Where the last good members are kept; `none` for nowhere. */
+  readonly stateDirectory: string
+  /** Gets the whole list whenever it changes. What is known at the start stands in {@link Discovery.members}. */
+  readonly onMembers: (members: readonly ServerConfig[]) => void
+  readonly onEvent: (event: DiscoveryEvent) => void
+}
+
+/** A line for the log. */
+export interface DiscoveryEvent {
+  readonly level: LogLevel
+  readonly message: string
+  readonly fields: Readonly<Record<string, unknown>>
+}
+
+/** `starting`: not answered yet. `empty`: answers, and holds no member. `lost`: failed at the last read. */
+export type SourceState = 'starting' | 'good' | 'empty' | 'lost'
+
+export interface DiscoveryStatus {
+  readonly type: DiscoveryConfig['type']
+  readonly state: SourceState
+  /** Why it is lost; empty otherwise. */
+  readonly reason: string
+  /** Unix time of the last read that showed members; null before the first. */
+  readonly lastGoodReadMs: number | null
+  /** Believed members. */
+  readonly members: number
+  /** Members that the last complete read showed. */
+  readonly found: number
+  /** Whether the members are those that an earlier process left. */
+  readonly restored: boolean
+  /** An update that is held back; `remainingMs` is Infinity where it waits for ever. */
+  readonly heldBack: { readonly members: number; readonly remainingMs: number } | null
+  /** Entries of the last complete read that were refused. */
+  readonly refused: Readonly<Partial<Record<RefusalReason, number>>>
+}
+
+export interface Discovery {
+  /** What is believed, sorted by address. Another list whenever it differs. */
+  readonly members: readonly ServerConfig[]
+  status(): DiscoveryStatus
+  /** Takes the listeners of another configuration, from the next read on. */
+  setOwn(own: readonly SocketAddress[]): void
+  /** Ends it and resolves once nothing of it is left; no callback comes after the call. */
+  close(): Promise<void>
+}
+
+/** Reads that hints ask for are at least this far apart, however many come. */
+const hintPauseMs = 100
+/** Longest time for one whole read; whatever is slower is lost. */
+const readTimeoutMs = 10_000
+/** Members that a line of the log names. */
+const maxNamed = 10
+
+/** Finds the members of one upstream until it is closed. Never throws because of its source. */
+export function startDiscovery(options: DiscoveryOptions): Discovery {
+  return new SourceFollower(options)
+}
+
+class SourceFollower implements Discovery {
+  readonly #options: DiscoveryOptions
+  readonly #filter: MemberFilter
+  readonly #set: MemberSet
+  readonly #lastGood: LastGood
+  #source: Source | undefined
+  #state: SourceState = 'starting'
+  #reason = ''
+  #lastGoodReadMs: number | null = null
+  #found = 0
+  #restored: boolean
+  #refused: Partial<Record<RefusalReason, number>> = {}
+  /** What the log was last told of. */
+  #toldRefused = '{}'
+  #toldHeldBack = ''
+  #readTimer: NodeJS.Timeout | undefined
+  #readDueMs = Number.POSITIVE_INFINITY
+  #deadlineTimer: NodeJS.Timeout | undefined
+  #lastReadMs = Number.NEGATIVE_INFINITY
+  /** Reads and confirmations, one after the other. */
+  #work: Promise<void> = Promise.resolve()
+  #isReading = false
+  #hinted = false
+  #closed = false
+
+  constructor(options: DiscoveryOptions) {
+    this.#options = options
+    const { config, upstream, stateDirectory } = options
+    this.#filter = new MemberFilter(config.allow, options.own)
+    this.#set = new MemberSet(config)
+    this.#lastGood = openLastGood({
+      directory: stateDirectory,
+      upstream,
+      filter: this.#filter,
+      onFailure: (action, path, error) =>
+        this.#tell('warn', `Cannot ${action} the last good members`, { path, error: String(error) }),
+    })
+    this.#set.restore(this.#lastGood.restored)
+    this.#restored = this.members.length > 0
+    this.#scheduleRead(0)
+  }
+
+  get members(): readonly ServerConfig[] {
+    return this.#set.members
+  }
+
+  setOwn(own: readonly SocketAddress[]): void {
+    this.#filter.setOwn(own)
+  }
+
+  status(): DiscoveryStatus {
+    const { heldBack } = this.#set
+    return {
+      type: this.#options.config.type,
+      state: this.#state,
+      reason: this.#reason,
+      lastGoodReadMs: this.#lastGoodReadMs,
+      members: this.members.length,
+      found: this.#found,
+      restored: this.#restored,
+      heldBack:
+        heldBack === undefined
+          ? null
+          : { members: heldBack.removed.length, remainingMs: Math.max(0, heldBack.untilMs - performance.now()) },
+      refused: { ...this.#refused },
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    clearTimeout(this.#readTimer)
+    clearTimeout(this.#deadlineTimer)
+    const closing = this.#source?.close()
+    await Promise.all([this.#work, closing, this.#lastGood.flush()])
+    // A read that was under way when it was closed may have opened its source only then.
+    await this.#source?.close()
+  }
+
+  #scheduleRead(delayMs: number): void {
+    if (this.#closed) return
+    clearTimeout(this.#readTimer)
+    this.#readDueMs = performance.now() + delayMs
+    this.#readTimer = setTimeout(() => this.#run(() => this.#readOnce()), delayMs)
+  }
+
+  /** A hint during a read may tell of what that read has missed. */
+  #hint(): void {
+    if (this.#closed) return
+    if (this.#isReading) {
+      this.#hinted = true
+      return
+    }
+    const delayMs = Math.max(0, this.#lastReadMs + hintPauseMs - performance.now())
+    if (performance.now() + delayMs < this.#readDueMs) this.#scheduleRead(delayMs)
+  }
+
+  #run(step: () => Promise<void>): void {
+    this.#work = this.#work.then(async () => {
+      if (!this.#closed) await step()
+      this.#scheduleDeadline()
+    })
+  }
+
+  async #readOnce(): Promise<void> {
+    this.#isReading = true
+    this.#hinted = false
+    const { intervalMs } = this.#options.config
+    let pauseMs = intervalMs
+    try {
+      const read = await this.#bounded((source) => source.read())
+      if (!this.#closed) this.#take(read)
+      // A record that is good for a minute need not be asked for every second; while there is none, it must.
+      if (read.found.length > 0) pauseMs = Math.max(intervalMs, read.freshForMs ?? 0)
+    } catch (error) {
+      this.#lose(error)
+    }
+    this.#isReading = false
+    this.#lastReadMs = performance.now()
+    this.#scheduleRead(this.#hinted ? hintPauseMs : pauseMs)
+  }
+
+  async #bounded<T>(ask: (source: Source) => Promise<T>): Promise<T> {
+    this.#source ??= openSource(this.#options.config, this.#context())
+    const source = this.#source
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Error(`no whole answer within ${readTimeoutMs} ms`)), readTimeoutMs)
+    })
+    try {
+      return await Promise.race([ask(source), late])
+    } catch (error) {
+      // Answers that come later would be taken for those of the next question, and those that never come pile up.
+      if (error instanceof Error && /timed out|no whole answer/i.test(error.message)) source.interrupt?.()
+      throw error
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  #context(): SourceContext {
+    return {
+      filter: this.#filter,
+      isMember: (address) => this.#set.has(address),
+      now: () => performance.now(),
+      hint: () => this.#hint(),
+    }
+  }
+
+  #take(read: SourceRead): void {
+    const { changed, tooMany } = this.#set.update(read.found, performance.now())
+    this.#found = read.found.length
+    if (read.found.length > 0) {
+      this.#lastGoodReadMs = Date.now()
+      this.#restored = false
+    }
+    this.#enter(read.found.length > 0 ? 'good' : 'empty', '')
+    this.#tellRefused(read, tooMany)
+    this.#tellHeldBack()
+    if (changed) this.#publish()
+  }
+
+  #lose(error: unknown): void {
+    if (this.#closed) return
+    this.#set.lose()
+    this.#enter('lost', this.#source?.describe(error) ?? (error instanceof Error ? error.message : String(error)))
+  }
+
+  #publish(): void {
+    this.#lastGood.save(this.members)
+    this.#options.onMembers(this.members)
+  }
+
+  #scheduleDeadline(): void {
+    clearTimeout(this.#deadlineTimer)
+    const dueMs = this.#set.nextDeadlineMs
+    if (this.#closed || dueMs === Number.POSITIVE_INFINITY) return
+    // Rounded up: a timer that fires a fraction early would find nothing due, and come again at once.
+    const delayMs = Math.ceil(Math.max(0, dueMs - performance.now())) + 1
+    this.#deadlineTimer = setTimeout(() => this.#run(() => this.#confirmDue()), delayMs)
+  }
+
+  async #confirmDue(): Promise<void> {
+    const due = this.#set.due(performance.now())
+    if (due.length === 0) return
+    try {
+      const { gone, alive } = await this.#bounded(async (source) => (await source.confirm?.(due)) ?? nobody)
+      if (this.#closed) return
+      for (const [address, deadlineMs] of alive) this.#set.prolong(address, deadlineMs)
+      const { changed } = this.#set.expire(gone)
+      this.#tellHeldBack()
+      if (changed) this.#publish()
+    } catch (error) {
+      this.#lose(error)
+    }
+  }
+
+  /** Tells of a state once, when it begins. */
+  #enter(state: SourceState, reason: string): void {
+    const before = this.#state
+    this.#state = state
+    this.#reason = reason
+    if (state === before) return
+    const members = this.members.length
+    if (state === 'lost') this.#tell('warn', 'Discovery lost its source; the members stay', { reason, members })
+    else if (state === 'empty' && members > 0) {
+      this.#tell('warn', 'Discovery finds nobody; the members stay', { members })
+    } else if (state === 'empty') this.#tell('info', 'Discovery finds nobody yet', {})
+    else this.#tell('info', 'Discovery reads its source', { found: this.#found })
+  }
+
+  #tellRefused({ refused }: SourceRead, tooMany: number): void {
+    const counts: Partial<Record<RefusalReason, number>> = Object.fromEntries([...refused].sort())
+    if (tooMany > 0) counts['too-many'] = (counts['too-many'] ?? 0) + tooMany
+    this.#refused = counts
+    const text = JSON.stringify(counts)
+    if (text === this.#toldRefused) return
+    this.#toldRefused = text
+    if (text === '{}') this.#tell('info', 'Discovery refuses no entry any more', {})
+    else this.#tell('warn', 'Discovery refuses entries', { refused: counts })
+  }
+
+  #tellHeldBack(): void {
+    const { heldBack } = this.#set
+    const text = heldBack === undefined ? '' : heldBack.removed.join()
+    if (text === this.#toldHeldBack) return
+    this.#toldHeldBack = text
+    if (heldBack === undefined) {
+      this.#tell('info', 'Discovery holds no update back any more', { members: this.members.length })
+      return
+    }
+    this.#tell('warn', 'Discovery holds an update back that would remove many members', {
+      members: heldBack.removed.slice(0, maxNamed),
+      removed: heldBack.removed.length,
+      of: this.members.length,
+      holdBackMs: this.#options.config.holdBackMs,
+    })
+  }
+
+  #tell(level: LogLevel, message: string, fields: Record<string, unknown>): void {
+    if (!this.#closed)
+      this.#options.onEvent({ level, message, fields: { upstream: this.#options.upstream, ...fields } })
+  }
+}
+
+const nobody = { gone: [], alive: new Map<string, number | undefined>() }
+
+function openSource(config: DiscoveryConfig, context: SourceContext): Source {
+  switch (config.type) {
+    case 'redis-keys':
+      return redisKeysSource(config, context)
+    case 'redis-sorted-set':
+      return redisSortedSetSource(config, context)
+    case 'dns':
+      return dnsSource(config, context)
+    case 'file':
+      return fileSource(config, context)
+  }
+}

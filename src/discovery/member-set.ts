@@ -1,0 +1,197 @@
+import { isDeepStrictEqual } from 'node:util'
+import { formatAddress } from '../model/address.ts'
+import type { ServerConfig } from '../model/config.ts'
+
+/** A member as a source has just shown it. */
+export interface FoundMember {
+  readonly server: ServerConfig
+  /** When its own time is over, on the clock of the set; undefined where it has none. */
+  readonly deadlineMs?: number | undefined
+}
+
+export interface MemberSetLimits {
+  readonly maxMembers: number
+  /** Share of the members, 0 to 1, above which an update that removes them is held back. */
+  readonly maxRemoval: number
+  /** How long such an update must stay the same; Infinity for ever. */
+  readonly holdBackMs: number
+}
+
+/** Members that an update would remove, and that stay for now. */
+export interface HeldBack {
+  /** Addresses, sorted. */
+  readonly removed: readonly string[]
+  readonly sinceMs: number
+  /** Infinity where it is never believed. */
+  readonly untilMs: number
+}
+
+export interface SetChange {
+  /** Whether {@link MemberSet.members} is another list than before. */
+  readonly changed: boolean
+  /** Found ones that had no place. */
+  readonly tooMany: number
+}
+
+interface Entry {
+  readonly server: ServerConfig
+  deadlineMs: number | undefined
+  /** Known from a file only: no source of this process has shown it yet. */
+  readonly restored: boolean
+}
+
+/**
+ * What is believed of a source that may be wrong. Pure: `nowMs` is any clock that does not jump, the same in every call.
+ *
+ * ```
+ *   read shows a member ........................ it is one at once, or anew
+ *   read shows nothing at all, or fails ........ nothing changes, and no deadline counts until members are seen again
+ *   read lacks a member past its deadline ...... it goes at once
+ *   read lacks some before their deadlines ..... they go, unless they are many: those are held back
+ *   deadline passes, source confirms ........... it goes at once, unless nobody would be left
+ * ```
+ */
+export class MemberSet {
+  readonly #limits: MemberSetLimits
+  #entries = new Map<string, Entry>()
+  #members: readonly ServerConfig[] = []
+  #heldBack: HeldBack | undefined
+
+  constructor(limits: MemberSetLimits) {
+    this.#limits = limits
+  }
+
+  /** Sorted by address. The list is another object whenever it differs. */
+  get members(): readonly ServerConfig[] {
+    return this.#members
+  }
+
+  get heldBack(): HeldBack | undefined {
+    return this.#heldBack
+  }
+
+  has(address: string): boolean {
+    return this.#entries.has(address)
+  }
+
+  /** Starts with members of an earlier process. They stay until a source shows any. */
+  restore(servers: readonly ServerConfig[]): void {
+    const kept = sortedByAddress(servers).slice(0, this.#limits.maxMembers)
+    this.#entries = new Map(kept.map(([key, server]) => [key, { server, deadlineMs: undefined, restored: true }]))
+    this.#publish()
+  }
+
+  /** The source failed or shows nothing: everything stays, and what ran out meanwhile is not held against a member. */
+  lose(): void {
+    for (const entry of this.#entries.values()) entry.deadlineMs = undefined
+  }
+
+  /** Takes what a read has shown. Of two with one address the later deadline counts. */
+  update(found: readonly FoundMember[], nowMs: number): SetChange {
+    if (found.length === 0) {
+      this.lose()
+      return { changed: false, tooMany: 0 }
+    }
+    const shown = byAddress(found)
+    const next = new Map<string, Entry>()
+    for (const [key, entry] of this.#stillBelieved(shown, nowMs)) next.set(key, entry)
+    let tooMany = 0
+    for (const [key, member] of shown) {
+      // Members come first, so that whoever floods the registry displaces nobody.
+      if (!this.#entries.has(key) && next.size >= this.#limits.maxMembers) tooMany++
+      else next.set(key, { server: member.server, deadlineMs: member.deadlineMs, restored: false })
+    }
+    this.#entries = next
+    return { changed: this.#publish(), tooMany }
+  }
+
+  /** Entries that stay: those that are shown again, in their old form, and those that are held back. */
+  #stillBelieved(shown: ReadonlyMap<string, FoundMember>, nowMs: number): [string, Entry][] {
+    const all = [...this.#entries]
+    const kept = all.filter(([key]) => shown.has(key))
+    const vanished = all.filter(([key, entry]) => !shown.has(key) && !entry.restored && !isOver(entry, nowMs))
+    return this.#holdsBack(vanished.map(([key]) => key).sort(), nowMs) ? [...kept, ...vanished] : kept
+  }
+
+  #holdsBack(removed: readonly string[], nowMs: number): boolean {
+    const before = this.#heldBack
+    this.#heldBack = undefined
+    if (removed.length < 2 || removed.length <= this.#entries.size * this.#limits.maxRemoval) return false
+    const isSame = before !== undefined && isDeepStrictEqual(before.removed, removed)
+    const sinceMs = isSame ? before.sinceMs : nowMs
+    const untilMs = sinceMs + this.#limits.holdBackMs
+    if (nowMs >= untilMs) return false
+    this.#heldBack = { removed, sinceMs, untilMs }
+    return true
+  }
+
+  /** When the next member's own time is over; Infinity where none is. */
+  get nextDeadlineMs(): number {
+    let next = Number.POSITIVE_INFINITY
+    for (const { deadlineMs } of this.#entries.values()) if (deadlineMs !== undefined) next = Math.min(next, deadlineMs)
+    return next
+  }
+
+  /** Addresses whose own time is over: the source is to be asked whether they are gone. */
+  due(nowMs: number): string[] {
+    return [...this.#entries].filter(([, entry]) => isOver(entry, nowMs)).map(([key]) => key)
+  }
+
+  /** A due member turned out to be alive. */
+  prolong(address: string, deadlineMs: number | undefined): void {
+    const entry = this.#entries.get(address)
+    if (entry !== undefined) entry.deadlineMs = deadlineMs
+  }
+
+  /** Removes due members that the source confirmed to be gone. Where nobody would be left, they stay without a deadline. */
+  expire(gone: readonly string[]): SetChange {
+    const present = new Set(gone.filter((key) => this.#entries.has(key)))
+    if (present.size === this.#entries.size) {
+      this.lose()
+      return { changed: false, tooMany: 0 }
+    }
+    for (const key of present) this.#entries.delete(key)
+    this.#forgetHeldBack(present)
+    return { changed: this.#publish(), tooMany: 0 }
+  }
+
+  /** The rest of an update that is held back goes on with its time. */
+  #forgetHeldBack(gone: ReadonlySet<string>): void {
+    if (this.#heldBack === undefined) return
+    const removed = this.#heldBack.removed.filter((key) => !gone.has(key))
+    this.#heldBack = removed.length === 0 ? undefined : { ...this.#heldBack, removed }
+  }
+
+  #publish(): boolean {
+    const next = [...this.#entries].sort(([a], [b]) => compare(a, b)).map(([, { server }]) => server)
+    if (isDeepStrictEqual(next, this.#members)) return false
+    this.#members = next
+    return true
+  }
+}
+
+function isOver({ deadlineMs }: Entry, nowMs: number): boolean {
+  return deadlineMs !== undefined && deadlineMs <= nowMs
+}
+
+/** Sorted, so that which ones find no place depends on nothing but the addresses. */
+function byAddress(found: readonly FoundMember[]): Map<string, FoundMember> {
+  const shown = new Map<string, FoundMember>()
+  for (const member of found) {
+    const key = formatAddress(member.server.address)
+    const other = shown.get(key)
+    if (other === undefined || (other.deadlineMs ?? Infinity) < (member.deadlineMs ?? Infinity)) shown.set(key, member)
+  }
+  return new Map([...shown].sort(([a], [b]) => compare(a, b)))
+}
+
+function sortedByAddress(servers: readonly ServerConfig[]): [string, ServerConfig][] {
+  return servers
+    .map((server): [string, ServerConfig] => [formatAddress(server.address), server])
+    .sort(([a], [b]) => compare(a, b))
+}
+
+/** By code units: the order of a locale would differ between machines. */
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}

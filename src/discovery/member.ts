@@ -1,0 +1,142 @@
+import { isIP, isIPv6 } from 'node:net'
+import { parseAddress } from '../config/address.ts'
+import { formatAddress, type SocketAddress } from '../model/address.ts'
+import { BACKUP_PRIORITY, type ServerConfig, type ServerState } from '../model/config.ts'
+
+/** Why an entry of a registry is no member. */
+export type RefusalReason =
+  | 'bad-address'
+  | 'no-destination'
+  | 'bad-value'
+  | 'own-listener'
+  | 'network'
+  | 'port'
+  | 'duplicate'
+  | 'wrong-type'
+  | 'bad-score'
+  | 'future-score'
+  | 'too-many'
+
+/** How many entries of one read were refused, by reason. */
+export type Refusals = ReadonlyMap<RefusalReason, number>
+
+export type ParsedMember = { readonly server: ServerConfig } | { readonly reason: RefusalReason }
+type ParsedDestination = { readonly address: SocketAddress } | { readonly reason: RefusalReason }
+
+/** Largest value that is read as JSON, in bytes. */
+export const maxValueBytes = 4096
+/** `[`, eight groups, `]:65535`, and room for zeros. */
+const maxAddressCharacters = 64
+const maxZoneCharacters = 64
+
+/**
+ * One entry of a registry: `IP:PORT`, `[v6]:port`, or `v6:port` where that can be read in one way only; or a JSON object
+ * with an `address` of that form and the options of a value.
+ *
+ * @param value What stands beside the address: JSON with options, or anything that is no JSON object, as heartbeats are.
+ */
+export function parseMember(text: string, value = ''): ParsedMember {
+  if (!text.startsWith('{')) return parseParts(text, parseValue(value))
+  const fields = parseValue(text)
+  return fields === undefined ? { reason: 'bad-value' } : parseFields(fields)
+}
+
+/** A member that is JSON or YAML already: an address, or an object with an `address`. */
+export function parseFields(entry: unknown): ParsedMember {
+  if (typeof entry === 'string') return parseParts(entry, {})
+  if (!isMap(entry)) return { reason: 'bad-value' }
+  const { address } = entry
+  return typeof address === 'string' ? parseParts(address, entry) : { reason: 'bad-address' }
+}
+
+function parseParts(text: string, fields: Fields | undefined): ParsedMember {
+  const parsed = parseDestination(text)
+  if ('reason' in parsed) return parsed
+  const options = fields === undefined ? undefined : parseOptions(fields)
+  return options === undefined ? { reason: 'bad-value' } : { server: { address: parsed.address, ...options } }
+}
+
+/** The address that a text of a registry names, in its one shortest form. Only single hosts can be connected to. */
+export function parseDestination(text: string): ParsedDestination {
+  if (text.length > maxAddressCharacters || text.startsWith('unix:')) return { reason: 'bad-address' }
+  const parsed = parseAddress(withBrackets(text), 'server')
+  if (!('address' in parsed)) return { reason: isEveryAddress(text) ? 'no-destination' : 'bad-address' }
+  return isDestination(parsed.address) ? parsed : { reason: 'no-destination' }
+}
+
+/** `2001:db8::1:9100` could be an address without a port; only what is no address as a whole gets brackets. */
+function withBrackets(text: string): string {
+  const split = /^([0-9A-Fa-f:.]+):(\d{1,5})$/.exec(text)
+  return split !== null && isIPv6(split[1] ?? '') && isIP(text) === 0 ? `[${split[1]}]:${split[2]}` : text
+}
+
+function isEveryAddress(text: string): boolean {
+  return text.startsWith('0.0.0.0:') || text.startsWith('[::]:')
+}
+
+/** Neither this network (0/8), multicast, reserved or broadcast (224/3), nor IPv6 multicast or link-local without zone. */
+function isDestination(address: SocketAddress): boolean {
+  if (address.family === 'unix') return false
+  if (address.family === 'ipv6') return !/^(?:ff[0-9a-f]{2}|fe[89ab][0-9a-f]):/.test(address.host)
+  const first = Number(address.host.split('.', 1)[0])
+  return first > 0 && first < 224
+}
+
+type Fields = Readonly<Record<string, unknown>>
+type Options = Omit<ServerConfig, 'address'>
+
+/** The JSON object that a value carries, empty where it carries none; undefined where it is broken or too long. */
+function parseValue(text: string): Fields | undefined {
+  if (!/^\s{0,16}\{/.test(text)) return {}
+  if (Buffer.byteLength(text) > maxValueBytes) return undefined
+  try {
+    const value: unknown = JSON.parse(text)
+    return isMap(value) ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** What is not known is ignored, so that registries may hold more; a known field of a wrong type is a refusal. */
+function parseOptions(fields: Fields): Options | undefined {
+  const { weight = 1, priority, backup = false, state = 'ready', maxConnections = 'unlimited', zone = '' } = fields
+  const isRight =
+    isWhole(weight, 1, 256) &&
+    (priority === undefined || (isWhole(priority, 0, 15) && backup !== true)) &&
+    typeof backup === 'boolean' &&
+    isState(state) &&
+    (maxConnections === 'unlimited' || isWhole(maxConnections, 1, 1_000_000)) &&
+    typeof zone === 'string' &&
+    zone.length <= maxZoneCharacters
+  if (!isRight) return undefined
+  return {
+    weight,
+    maxConnections: maxConnections === 'unlimited' ? Number.POSITIVE_INFINITY : maxConnections,
+    priority: backup ? BACKUP_PRIORITY : (priority ?? 0),
+    state,
+  }
+}
+
+function isWhole(value: unknown, lowest: number, highest: number): value is number {
+  return Number.isInteger(value) && (value as number) >= lowest && (value as number) <= highest
+}
+
+function isState(value: unknown): value is ServerState {
+  return value === 'ready' || value === 'drain' || value === 'maintenance'
+}
+
+function isMap(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** A member as JSON that {@link parseFields} reads back; what is the default is left out. */
+export function toFields(server: ServerConfig): Record<string, unknown> {
+  const { weight, priority, state, maxConnections } = server
+  return {
+    address: formatAddress(server.address),
+    ...(weight === 1 ? {} : { weight }),
+    ...(priority === BACKUP_PRIORITY ? { backup: true } : priority === 0 ? {} : { priority }),
+    ...(state === 'ready' ? {} : { state }),
+    ...(Number.isFinite(maxConnections) ? { maxConnections } : {}),
+  }
+}

@@ -1,0 +1,237 @@
+import { isIP } from 'node:net'
+import type { ConnectionOptions } from 'node:tls'
+import { Cluster, Redis, type RedisOptions } from 'ioredis'
+import type { ClientTlsConfig, HostPort, RedisConfig } from '../model/config.ts'
+import { McsError } from '../model/errors.ts'
+import { readBoundedFile } from './bounded-file.ts'
+
+export interface RedisClientOptions {
+  /** Longest time for one command's answer; 2 s unless given. */
+  readonly commandTimeoutMs?: number
+  /** Longest time for TCP and TLS; 5 s unless given. */
+  readonly connectTimeoutMs?: number
+}
+
+/** A Redis, in whatever way it is reached. Commands fail at once while it is not connected: nothing queues up. */
+export interface RedisClient {
+  /** For commands with one key: in a cluster they find their node. */
+  readonly commands: Redis | Cluster
+  /** Whether commands would be sent now. */
+  readonly isReady: boolean
+  /** Resolves once connected, or after the time: the first commands of a program are worth a short wait. */
+  whenReady(timeoutMs: number): Promise<void>
+  /** Every node that has keys: the server itself, or all masters of a cluster. */
+  masters(): readonly Redis[]
+  /** Why it is not reached, or a command failed: one line without passwords. */
+  describe(error: unknown): string
+  /** Another connection of the same kind, for subscriptions; undefined in a cluster, whose nodes speak for themselves. */
+  duplicate(): Redis | undefined
+  /** Gives the connection up and makes another: whoever does not answer in time may have died. */
+  reset(): void
+  close(): void
+}
+
+const firstRetryMs = 100
+const longestRetryMs = 5_000
+const maxCaBytes = 4 * 1024 * 1024
+const maxReasonCharacters = 200
+/** Where distributions keep the authorities that the machine trusts. */
+const systemAuthorities = [
+  '/etc/ssl/certs/ca-certificates.crt',
+  '/etc/pki/tls/certs/ca-bundle.crt',
+  '/etc/ssl/cert.pem',
+]
+
+/**
+ * Connects, and connects again for ever, with growing pauses.
+ *
+ * @throws {McsError} MCS_CONFIG_INVALID for a URL that is none, MCS_CONFIG_UNREADABLE for authorities that cannot be read.
+ */
+export function connectRedis(config: RedisConfig, options: RedisClientOptions = {}): RedisClient {
+  const target = readTarget(config)
+  const secrets = secretsOf(target, config)
+  const base = baseOptions(config, target, options)
+  const commands = config.cluster === null ? single(config, target, base) : cluster(config.cluster, target, base)
+  let lastError: unknown
+  // Without a listener ioredis prints the error, with the arguments of AUTH in it.
+  commands.on('error', (error: unknown) => {
+    lastError = error
+  })
+  const duplicates: Redis[] = []
+  return {
+    commands,
+    get isReady() {
+      return commands.status === 'ready'
+    },
+    whenReady: (timeoutMs) => whenReady(commands, timeoutMs),
+    masters: () => (commands instanceof Cluster ? commands.nodes('master') : [commands]),
+    // That a command was not sent tells less than why there is no connection.
+    describe: (error) => describe(commands.status === 'ready' ? error : (lastError ?? error), secrets),
+    duplicate() {
+      if (commands instanceof Cluster) return undefined
+      const copy = single(config, target, base)
+      copy.on('error', () => {})
+      duplicates.push(copy)
+      return copy
+    },
+    reset: () => commands.disconnect(true),
+    close() {
+      for (const redis of [commands, ...duplicates]) redis.disconnect()
+    },
+  }
+}
+
+interface Target extends HostPort {
+  readonly username: string
+  readonly password: string
+  readonly database: number
+  readonly isTls: boolean
+}
+
+/** Where a URL leads to. What is said of a bad one never quotes it: there may be a password in it. */
+export function readTarget({ url: text, tls }: Pick<RedisConfig, 'url' | 'tls'>): Target {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (
+    url === undefined ||
+    !/^rediss?:$/.test(url.protocol) ||
+    url.hostname === '' ||
+    !/^\/?\d{0,5}$/.test(url.pathname)
+  ) {
+    const message =
+      'Cannot read the URL of Redis; write redis://host:6379, or rediss://user:password@host:6379/0 for TLS'
+    throw new McsError('MCS_CONFIG_INVALID', message, { source: 'config' })
+  }
+  return {
+    host: url.hostname.replace(/^\[|\]$/g, ''),
+    port: url.port === '' ? 6379 : Number(url.port),
+    username: decode(url.username),
+    password: decode(url.password),
+    database: Number(url.pathname.slice(1)),
+    // Whoever names authorities or a server name expects TLS; a password must not go out in plain because of a letter.
+    isTls: url.protocol === 'rediss:' || tls.ca !== 'system' || tls.serverName !== '' || !tls.verify,
+  }
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}
+
+function baseOptions(config: RedisConfig, target: Target, options: RedisClientOptions) {
+  return {
+    ...(target.username === '' ? {} : { username: target.username }),
+    ...(target.password === '' ? {} : { password: target.password }),
+    ...(target.isTls ? { tls: tlsOptions(config.tls, config.sentinel === null ? target.host : '') } : {}),
+    protocol: 2,
+    // An ACL may allow a handful of commands only, and INFO and CLIENT are not among them.
+    disableClientInfo: true,
+    enableReadyCheck: config.sentinel !== null,
+    connectTimeout: options.connectTimeoutMs ?? 5_000,
+    commandTimeout: options.commandTimeoutMs ?? 2_000,
+    keepAlive: 10_000,
+    maxRetriesPerRequest: 0,
+    autoResendUnfulfilledCommands: false,
+    autoResubscribe: false,
+    // After a failover the connection may lead to what is a replica now.
+    reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
+  } satisfies RedisOptions
+}
+
+type BaseOptions = ReturnType<typeof baseOptions>
+
+function single({ sentinel }: RedisConfig, target: Target, base: BaseOptions): Redis {
+  const common = { ...base, db: target.database, enableOfflineQueue: false, retryStrategy: retryDelay }
+  if (sentinel === null) return new Redis({ ...common, host: target.host, port: target.port })
+  const tls = base.tls === undefined ? {} : { sentinelTLS: base.tls, enableTLSForSentinelMode: true }
+  return new Redis({
+    ...common,
+    ...tls,
+    ...(sentinel.password === '' ? {} : { sentinelPassword: sentinel.password }),
+    name: sentinel.master,
+    sentinels: sentinel.nodes.map(({ host, port }) => ({ host, port })),
+    sentinelRetryStrategy: retryDelay,
+    sentinelCommandTimeout: base.commandTimeout,
+    updateSentinels: false,
+  })
+}
+
+function cluster(nodes: readonly HostPort[], target: Target, redisOptions: BaseOptions): Cluster {
+  const startup = [target, ...nodes].map(({ host, port }) => ({ host, port }))
+  return new Cluster(startup, {
+    redisOptions,
+    enableOfflineQueue: false,
+    clusterRetryStrategy: retryDelay,
+    slotsRefreshTimeout: redisOptions.commandTimeout,
+  })
+}
+
+/** Spread, so that those who lost a Redis at the same time do not come back at the same time. */
+function retryDelay(times: number): number {
+  return Math.min(longestRetryMs, firstRetryMs * 2 ** Math.min(times - 1, 10)) * (0.75 + Math.random() / 4)
+}
+
+function tlsOptions({ serverName, ca, verify }: ClientTlsConfig, host: string): ConnectionOptions {
+  const name = serverName !== '' ? serverName : isIP(host) === 0 ? host : ''
+  const authorities = ca === 'system' ? systemCa() : readCa(ca)
+  return {
+    rejectUnauthorized: verify,
+    ...(authorities === undefined ? {} : { ca: authorities }),
+    ...(name === '' ? {} : { servername: name }),
+  }
+}
+
+/** The machine's authorities; undefined for those that come with Node where the machine has none. */
+function systemCa(): string | undefined {
+  for (const path of systemAuthorities) {
+    try {
+      return readCa(path)
+    } catch {
+      // The next place.
+    }
+  }
+  return undefined
+}
+
+function readCa(path: string): string {
+  try {
+    return readBoundedFile(path, maxCaBytes)
+  } catch (error) {
+    const message = `Cannot read the certificates "${path}": ${error instanceof Error ? error.message : error}`
+    throw new McsError('MCS_CONFIG_UNREADABLE', message, { source: 'config', cause: error })
+  }
+}
+
+function whenReady(commands: Redis | Cluster, timeoutMs: number): Promise<void> {
+  if (commands.status === 'ready') return Promise.resolve()
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer)
+      for (const event of ['ready', 'error', 'end']) commands.off(event, done)
+      resolve()
+    }
+    const timer = setTimeout(done, timeoutMs)
+    for (const event of ['ready', 'error', 'end']) commands.on(event, done)
+  })
+}
+
+function secretsOf({ password }: Target, { url, sentinel }: RedisConfig): string[] {
+  const raw = URL.canParse(url) ? new URL(url).password : ''
+  return [password, raw, sentinel?.password ?? ''].filter((secret) => secret !== '')
+}
+
+/** Errors of ioredis carry their command with its arguments; only the message is taken, and what is secret goes. */
+function describe(error: unknown, secrets: readonly string[]): string {
+  let text = error instanceof Error ? error.message || nestedMessage(error) : String(error)
+  for (const secret of secrets) text = text.replaceAll(secret, '***')
+  // What a server says must not act on a terminal.
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ').slice(0, maxReasonCharacters)
+}
+
+/** Node names no reason in an AggregateError, but in those that it holds. */
+function nestedMessage(error: Error): string {
+  const [first] = error instanceof AggregateError ? error.errors : []
+  return first instanceof Error ? first.message : error.name
+}

@@ -1,0 +1,85 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { Redis, type RedisOptions } from 'ioredis'
+import type { Cleanup } from './cleanup.ts'
+import { freePort } from './free-port.ts'
+import { temporaryDirectory } from './temporary-directory.ts'
+import { waitUntil } from './wait-until.ts'
+import { within } from './within.ts'
+
+export interface RedisServerOptions {
+  /** Added to the command line: `['--requirepass', 'secret']`. */
+  readonly args?: readonly string[]
+  /** How the test itself connects, where that differs. */
+  readonly client?: Omit<RedisOptions, 'replyMapping'>
+  /** Of more than one port in a row: a cluster node also listens 10,000 above. */
+  readonly port?: number
+}
+
+/** A real redis-server that keeps nothing, and a client of the test's own. */
+export class RedisServer {
+  readonly port: number
+  readonly directory: string
+  readonly client: Redis
+  readonly #args: readonly string[]
+  #child: ChildProcess | undefined
+
+  private constructor(t: Cleanup, port: number, options: RedisServerOptions) {
+    this.port = port
+    this.directory = temporaryDirectory(t)
+    this.#args = options.args ?? []
+    this.client = new Redis({
+      host: '127.0.0.1',
+      port,
+      protocol: 2,
+      lazyConnect: true,
+      maxRetriesPerRequest: null,
+      retryStrategy: () => 50,
+      ...options.client,
+    })
+    this.client.on('error', () => {})
+    t.after(async () => {
+      this.client.disconnect()
+      await this.kill()
+    })
+  }
+
+  static async start(t: Cleanup, options: RedisServerOptions = {}): Promise<RedisServer> {
+    const server = new RedisServer(t, options.port ?? (await freePort()), options)
+    await server.start()
+    return server
+  }
+
+  /** As the file writes it. */
+  get url(): string {
+    return `redis://127.0.0.1:${this.port}`
+  }
+
+  /** Starts it again after {@link kill}, with nothing in it. */
+  async start(): Promise<void> {
+    const own = ['--port', `${this.port}`, '--bind', '127.0.0.1', '--save', '', '--dir', this.directory, '--hz', '100']
+    const child = spawn('redis-server', [...own, '--enable-debug-command', 'yes', ...this.#args], { stdio: 'pipe' })
+    let said = ''
+    child.stdout.on('data', (text) => {
+      said += text
+    })
+    this.#child = child
+    await waitUntil('redis-server takes connections', () => {
+      if (child.exitCode !== null) throw new Error(`redis-server ended:\n${said}`)
+      return /Ready to accept connections|Sentinel ID is|\+monitor/.test(said)
+    })
+  }
+
+  /** Ends it at once, as a machine that fails does. */
+  async kill(): Promise<void> {
+    const child = this.#child
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
+    const ended = new Promise((resolve) => child.once('exit', resolve))
+    child.kill('SIGKILL')
+    await within(5000, 'redis-server ends', ended)
+  }
+
+  /** Stops and resumes the process without ending it. */
+  signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
+    this.#child?.kill(signal)
+  }
+}

@@ -1,0 +1,138 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type FoundMember, MemberSet, type MemberSetLimits } from '#src/discovery/member-set.js'
+import { formatAddress } from '#src/model/address.js'
+import type { ServerConfig } from '#src/model/config.js'
+
+function server(host: number, changes: Partial<ServerConfig> = {}): ServerConfig {
+  const address = { family: 'ipv4', host: `10.0.0.${host}`, port: 9100 } as const
+  return { address, weight: 1, maxConnections: Number.POSITIVE_INFINITY, priority: 0, state: 'ready', ...changes }
+}
+
+function found(hosts: readonly number[], deadlineMs?: number): FoundMember[] {
+  return hosts.map((host) => ({ server: server(host), deadlineMs }))
+}
+
+function hosts(set: MemberSet): number[] {
+  return set.members.map(({ address }) => Number(formatAddress(address).split(/[.:]/)[3]))
+}
+
+function address(host: number): string {
+  return `10.0.0.${host}:9100`
+}
+
+function setOf(members: readonly number[], limits: Partial<MemberSetLimits> = {}, deadlineMs?: number): MemberSet {
+  const set = new MemberSet({ maxMembers: 100, maxRemoval: 0.5, holdBackMs: 60_000, ...limits })
+  set.update(found(members, deadlineMs), 0)
+  return set
+}
+
+test('MemberSet.update() adds at once, and says that nothing changed when nothing did', () => {
+  const set = setOf([2, 1])
+  assert.deepEqual(hosts(set), [1, 2])
+  const before = set.members
+  assert.equal(set.update(found([1, 2]), 10).changed, false)
+  assert.equal(set.members, before)
+  assert.equal(set.update([...found([1]), { server: server(2, { weight: 5 }) }], 20).changed, true)
+  assert.equal(set.members[1]?.weight, 5)
+})
+
+test('MemberSet.update() keeps everything when nothing is shown, for ever', () => {
+  const set = setOf([1, 2], { holdBackMs: 0 }, 5000)
+  for (const nowMs of [1, 10_000, 1e9]) set.update([], nowMs)
+  assert.deepEqual(hosts(set), [1, 2])
+  assert.deepEqual(set.due(1e9), [])
+})
+
+test('MemberSet.update() lets few go at once and holds many back until they stayed away for holdBackMs', () => {
+  const set = setOf([1, 2, 3, 4])
+  set.update(found([1, 2]), 1000)
+  assert.deepEqual(hosts(set), [1, 2])
+  const other = setOf([1, 2, 3, 4])
+  other.update(found([1, 5]), 1000)
+  assert.deepEqual(hosts(other), [1, 2, 3, 4, 5])
+  assert.deepEqual(other.heldBack, { removed: [2, 3, 4].map(address), sinceMs: 1000, untilMs: 61_000 })
+  other.update(found([1, 5, 6]), 60_999)
+  assert.deepEqual(hosts(other), [1, 2, 3, 4, 5, 6])
+  assert.equal(other.update(found([1, 5, 6]), 61_000).changed, true)
+  assert.deepEqual(hosts(other), [1, 5, 6])
+  assert.equal(other.heldBack, undefined)
+})
+
+test('MemberSet.update() starts the time anew when an update that is held back changes, and forgets it when all return', () => {
+  const set = setOf([1, 2, 3, 4])
+  set.update(found([1]), 1000)
+  set.update(found([2]), 50_000)
+  assert.equal(set.heldBack?.sinceMs, 50_000)
+  set.update(found([2]), 61_000)
+  assert.deepEqual(hosts(set), [1, 2, 3, 4])
+  set.update(found([1, 2, 3, 4]), 62_000)
+  assert.equal(set.heldBack, undefined)
+})
+
+test('MemberSet.update() never holds back the loss of one member, nor any loss while maxRemoval is all', () => {
+  const set = setOf([1, 2])
+  set.update(found([1]), 1)
+  assert.deepEqual(hosts(set), [1])
+  const lax = setOf([1, 2, 3, 4], { maxRemoval: 1 })
+  lax.update(found([1]), 1)
+  assert.deepEqual(hosts(lax), [1])
+  const never = setOf([1, 2, 3], { holdBackMs: Number.POSITIVE_INFINITY })
+  never.update(found([1]), 1)
+  never.update(found([1]), 1e12)
+  assert.deepEqual(hosts(never), [1, 2, 3])
+})
+
+test('MemberSet.update() lets members go that are past their own deadline, however many', () => {
+  const set = setOf([1, 2, 3, 4], {}, 5000)
+  set.update(found([4], 10_000), 5000)
+  assert.deepEqual(hosts(set), [4])
+  const early = setOf([1, 2, 3, 4], {}, 5000)
+  early.update(found([4], 10_000), 4999)
+  assert.deepEqual(hosts(early), [1, 2, 3, 4])
+})
+
+test('MemberSet.expire() removes confirmed members at once and goes on holding the others back', () => {
+  const set = setOf([1, 2, 3, 4], {}, 5000)
+  set.update(found([4], 10_000), 1000)
+  assert.deepEqual(set.due(5000), [1, 2, 3].map(address))
+  set.prolong(address(3), 9000)
+  assert.equal(set.expire([1, 2].map(address)).changed, true)
+  assert.deepEqual(hosts(set), [3, 4])
+  assert.deepEqual(set.heldBack?.removed, [address(3)])
+  assert.equal(set.nextDeadlineMs, 9000)
+})
+
+test('MemberSet.expire() keeps everybody when nobody would be left', () => {
+  const set = setOf([1, 2], {}, 5000)
+  assert.equal(set.expire([1, 2].map(address)).changed, false)
+  assert.deepEqual(hosts(set), [1, 2])
+  assert.equal(set.nextDeadlineMs, Number.POSITIVE_INFINITY)
+})
+
+test('MemberSet.lose() makes deadlines that pass while the source is away count for nothing', () => {
+  const set = setOf([1, 2, 3, 4], {}, 5000)
+  set.lose()
+  assert.deepEqual(set.due(9000), [])
+  // A registry that was restarted empty fills one by one.
+  set.update(found([1], 15_000), 10_000)
+  assert.deepEqual(hosts(set), [1, 2, 3, 4])
+  set.update(found([1, 2, 3, 4], 15_000), 11_000)
+  assert.equal(set.heldBack, undefined)
+})
+
+test('MemberSet.update() gives places to members first and then by address, and counts the rest', () => {
+  const set = setOf([7, 8], { maxMembers: 3 })
+  assert.equal(set.update(found([9, 5, 6, 8, 7]), 1).tooMany, 2)
+  assert.deepEqual(hosts(set), [5, 7, 8])
+})
+
+test('MemberSet.restore() starts with members that go when the source shows others', () => {
+  const set = new MemberSet({ maxMembers: 100, maxRemoval: 0, holdBackMs: 60_000 })
+  set.restore([3, 1, 2].map((host) => server(host)))
+  assert.deepEqual(hosts(set), [1, 2, 3])
+  set.update([], 1)
+  assert.deepEqual(hosts(set), [1, 2, 3])
+  set.update(found([2, 9]), 2)
+  assert.deepEqual(hosts(set), [2, 9])
+})
