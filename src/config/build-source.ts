@@ -91,7 +91,8 @@ class SourceBuilder {
     const key = pair.key.value
     const inner = [...path, key]
     if (entries.has(key)) {
-      const named = schemaAt(path)?.secret ? 'a key' : `the key ${quoteKey(key)}`
+      const around = schemaAt(path)
+      const named = around === undefined || around.secret ? 'a key' : `the key ${quoteKey(key)}`
       this.#fault(keyOffset, inner, `${named} stands here twice`, 'keep one of them')
       return
     }

@@ -43,13 +43,16 @@ export function toIssues(
   return issues
 }
 
-/** `upstreams.chat.servers[0].weight`; a key that is no plain name stands in quotes. It ends where a secret begins. */
+/**
+ * `upstreams.chat.servers[0].weight`; a key that is no plain name stands in quotes. It goes no further than a secret, or
+ * a key that the schema does not know.
+ */
 function formatPath(path: Path): string {
   let text = ''
   let node: SchemaNode | undefined = schema
   for (const segment of path) {
-    if (node?.secret) break
-    node = node && childSchema(node, segment)
+    if (node === undefined || node.secret) break
+    node = childSchema(node, segment)
     if (typeof segment === 'number') text += `[${segment}]`
     else text += `${text === '' ? '' : '.'}${/^[A-Za-z0-9._-]{1,64}$/.test(segment) ? segment : quoteKey(segment)}`
   }
