@@ -1,4 +1,5 @@
 import { styleText } from 'node:util'
+import { withoutSecrets } from '../config/without-secrets.ts'
 import type { ConfigIssue } from '../model/errors.ts'
 
 export interface ReportOptions {
@@ -15,7 +16,7 @@ const maxExcerptCharacters = 120
 /** The issues for people: place, message, the line with a caret below it, and what would do. Ends in a newline. */
 export function formatIssues(issues: readonly ConfigIssue[], { colour, text }: ReportOptions): string {
   const paint = (style: Style, part: string) => (colour ? styleText(style, part, { validateStream: false }) : part)
-  const lines = text?.split('\n')
+  const lines = text === undefined ? undefined : withoutSecrets(text.split('\n'))
   const blocks = issues.map((issue) => {
     const place = paint('bold', `${issue.file}:${issue.line}:${issue.column}:`)
     const path = issue.path === '' ? '' : `${issue.path}: `
@@ -41,7 +42,10 @@ export function formatIssuesAsJson(issues: readonly ConfigIssue[]): string {
 }
 
 /** The line and a caret below the column. Of a long line only the part around the column is shown. */
-function excerpt(line: string, { line: number, column }: ConfigIssue, paint: (caret: string) => string): string[] {
+function excerpt(line: string, issue: ConfigIssue, paint: (caret: string) => string): string[] {
+  const number = issue.line
+  // What is left of a line with a secret may be shorter.
+  const column = Math.min(issue.column, line.length + 1)
   const start = column > maxExcerptCharacters - 20 ? column - maxExcerptCharacters / 2 : 0
   const part = harmless(line.slice(start, start + maxExcerptCharacters))
   const gutter = `${number}`.padStart(5)

@@ -1,7 +1,8 @@
 import { isAlias, isMap, isScalar, isSeq, type Node, type Pair, type Scalar, type YAMLMap } from 'yaml'
 import type { Fault, Path } from './fault.ts'
-import { interpolate } from './interpolate.ts'
-import { printable, quote } from './quote.ts'
+import { type BadReference, interpolate } from './interpolate.ts'
+import { printable, quote, quoteKey } from './quote.ts'
+import { isSecret, schemaAt } from './schema.ts'
 import type { SourceEntry, SourceNode, SourceScalar } from './source.ts'
 
 export interface ParsedText {
@@ -64,8 +65,15 @@ class SourceBuilder {
     const plain: SourceScalar = { kind: 'scalar', offset, value: written, written, replaced: false, broken: false }
     if (!written.includes('$')) return plain
     const result = interpolate(written, this.#env)
-    if ('message' in result) return this.#broken(offset, path, result.message, result.hint)
+    if ('message' in result) return this.#misquoted(offset, path, result)
     return { ...plain, value: result.text, replaced: true }
+  }
+
+  /** A dollar that stands for nothing may be one of a password. */
+  #misquoted(offset: number, path: Path, fault: BadReference): SourceNode {
+    if (!fault.quotesText || !isSecret(path)) return this.#broken(offset, path, fault.message, fault.hint)
+    const message = 'a "$" in this is not a reference to an environment variable'
+    return this.#broken(offset, path, message, `write \${NAME} or \${NAME:-default}, or $$ for a dollar`)
   }
 
   #entries(map: YAMLMap, path: Path): Map<string, SourceEntry> {
@@ -83,13 +91,19 @@ class SourceBuilder {
     const key = pair.key.value
     const inner = [...path, key]
     if (entries.has(key)) {
-      this.#fault(keyOffset, inner, `the key ${quote(key)} stands here twice`, 'keep one of them')
+      const around = schemaAt(path)
+      const named = around === undefined || around.secret ? 'a key' : `the key ${quoteKey(key)}`
+      this.#fault(keyOffset, inner, `${named} stands here twice`, 'keep one of them')
       return
     }
     entries.set(key, { keyOffset, value: this.node(pair.value, inner, keyOffset) })
   }
 
   #unknownAlias(node: Node, name: string, path: Path): SourceNode {
+    if (isSecret(path)) {
+      const message = 'this alias names no anchor that is complete before it'
+      return this.#broken(startOf(node), path, message, 'put text that starts with a "*" in quotes')
+    }
     const message = `the alias ${quote(`*${name}`)} names no anchor that is complete before it`
     return this.#broken(
       startOf(node),

@@ -1,5 +1,8 @@
+import { parseDuration } from '../model/units.ts'
+import { checkPersist, checkRedis } from './cross-redis.ts'
 import type { Fault, Path } from './fault.ts'
 import { entriesOf, isMap, member } from './placed-address.ts'
+import { schemaAt } from './schema.ts'
 
 /** Keys of `health` that mean something to one kind of check only. */
 const healthKeys: Readonly<Record<string, string>> = {
@@ -41,6 +44,7 @@ function checkUpstream([name, upstream]: readonly [string, unknown]): Fault[] {
     ...checkServers(path, upstream),
     ...checkHealth([...path, 'health'], member(upstream, 'health')),
     ...checkDiscovery([...path, 'discovery'], member(upstream, 'discovery')),
+    ...checkOutlier([...path, 'outlier'], member(upstream, 'outlier')),
     ...checkPersist([...path, 'sticky', 'persist'], member(member(upstream, 'sticky'), 'persist')),
   ]
 }
@@ -66,15 +70,21 @@ function checkServers(path: Path, upstream: object): Fault[] {
 function checkHealth(path: Path, health: unknown): Fault[] {
   if (!isMap(health)) return []
   const type = member(health, 'type') ?? 'tcp'
+  // A type that is not known is a fault of its own, and then nothing is known of its keys.
+  if (!isKnownType(path, type)) return []
   const faults: Fault[] = []
   for (const [key, owner] of Object.entries(healthKeys)) {
     if (member(health, key) === undefined || type === owner) continue
     faults.push({
       path: [...path, key],
       on: 'key',
-      message: `"${key}" is of type ${owner}`,
-      hint: `write type: ${owner}`,
+      message: `"${key}" is of type ${owner}, and not of type ${type}`,
+      hint: `write type: ${owner}, or remove it`,
     })
+  }
+  if (type === 'tcp' && member(health, 'tls') !== undefined) {
+    const message = '"tls" is not of type tcp'
+    faults.push({ path: [...path, 'tls'], on: 'key', message, hint: 'write type: tls, or remove it' })
   }
   if (type === 'send-expect' && member(health, 'steps') === undefined) {
     faults.push({ path, on: 'key', message: 'send-expect has no steps', hint: 'list them under "steps"' })
@@ -94,12 +104,16 @@ function checkStep(path: Path, step: unknown): Fault[] {
 
 function checkDiscovery(path: Path, discovery: unknown): Fault[] {
   const type = member(discovery, 'type')
-  if (!isMap(discovery) || typeof type !== 'string') return []
-  const faults: Fault[] = []
+  if (!isMap(discovery) || !isKnownType(path, type)) return []
+  const faults = checkRedis([...path, 'redis'], member(discovery, 'redis'))
   for (const [key, owners] of Object.entries(discoveryKeys)) {
     if (member(discovery, key) === undefined || owners.includes(type)) continue
     const hint = `write type: ${owners.join(' or ')}, or remove it`
     faults.push({ path: [...path, key], on: 'key', message: `"${key}" is not of type ${type}`, hint })
+  }
+  if (type === 'dns' && member(discovery, 'record') === 'srv' && member(discovery, 'port') !== undefined) {
+    const message = '"port" is not of SRV records: they bring their own'
+    faults.push({ path: [...path, 'port'], on: 'key', message, hint: 'remove it' })
   }
   for (const key of requiredKeys(type, discovery)) {
     if (member(discovery, key) !== undefined) continue
@@ -114,10 +128,15 @@ function requiredKeys(type: string, discovery: unknown): string[] {
   return member(discovery, 'record') === 'srv' ? ['name'] : ['name', 'port']
 }
 
-function checkPersist(path: Path, persist: unknown): Fault[] {
-  if (!isMap(persist)) return []
-  const found = ['path', 'redis'].filter((key) => member(persist, key) !== undefined)
-  if (found.length === 1) return []
-  const message = found.length === 0 ? 'it is not said where entries are kept' : 'entries are kept in one place'
-  return [{ path, on: 'key', message, hint: 'write path, or redis' }]
+function checkOutlier(path: Path, outlier: unknown): Fault[] {
+  const of = (key: string) => parseDuration(String(member(outlier, key) ?? schemaAt([...path, key])?.default))
+  const [first, longest] = [of('ejection'), of('maxEjection')]
+  if (!isMap(outlier) || first === undefined || longest === undefined || first <= longest) return []
+  const key = member(outlier, 'maxEjection') === undefined ? 'ejection' : 'maxEjection'
+  const message = 'the first ejection is longer than the longest'
+  return [{ path: [...path, key], on: 'value', message, hint: 'give maxEjection at least the time of ejection' }]
+}
+
+function isKnownType(path: Path, type: unknown): type is string {
+  return typeof type === 'string' && (schemaAt([...path, 'type'])?.enum?.includes(type) ?? false)
 }

@@ -426,7 +426,7 @@ export interface DiscoveryDocument {
      *
      * Items: Ports.
      */
-    ports: string[]
+    ports: (number | string)[]
   }
 }
 /**
@@ -509,7 +509,7 @@ export interface HealthDocument {
      *
      * Items: Codes.
      */
-    status: string[]
+    status: (number | string)[]
     /**
      * Text that must stand in the first 64 KiB of the answer’s body; empty for any.
      */

@@ -1,8 +1,8 @@
-import type { Fault } from './fault.ts'
+import type { Fault, Path } from './fault.ts'
 import { expected } from './keywords.ts'
 import { nearest } from './nearest.ts'
-import { quote } from './quote.ts'
-import { type SchemaNode, schemaAt } from './schema.ts'
+import { quote, quoteKey } from './quote.ts'
+import { isSecret, type SchemaNode, schemaAt } from './schema.ts'
 import { nodeAt, type SourceNode } from './source.ts'
 import type { Violation } from './validate.ts'
 
@@ -12,6 +12,7 @@ export function explain(violation: Violation, root: SourceNode): Fault | undefin
   const node = nodeAt(root, path)
   if (node?.kind === 'scalar' && node.broken) return undefined
   const schema = schemaAt(path)
+  const named = describe(node, path)
   const hint = `write ${expected(schema)}`
   const at = { path, on: 'value', hint } as const
   switch (keyword) {
@@ -28,14 +29,14 @@ export function explain(violation: Violation, root: SourceNode): Fault | undefin
     case 'minLength':
       return { ...at, message: 'this is empty text' }
     case 'maxLength':
-      return { ...at, message: `${describe(node)} is longer than ${params.limit} characters` }
+      return { ...at, message: `${named} is longer than ${params.limit} characters` }
     case 'minimum':
-      return { ...at, message: `${describe(node)} is less than ${params.limit}` }
+      return { ...at, message: `${named} is less than ${params.limit}` }
     case 'maximum':
-      return { ...at, message: `${describe(node)} is more than ${params.limit}` }
+      return { ...at, message: `${named} is more than ${params.limit}` }
     case 'const':
     case 'enum':
-      return { ...at, message: `${describe(node)} is not ${wanted(schema)}`, hint: wordHint(node, schema) }
+      return { ...at, message: `${named} is not ${wanted(schema)}`, hint: wordHint(node, schema) }
     case 'type':
     case 'oneOf':
       return wrongType(violation, node, schema)
@@ -54,13 +55,14 @@ function unknownKey({ path, params }: Violation, schema: SchemaNode | undefined)
   const keys = Object.keys(schema?.properties ?? {})
   const likely = nearest(key, keys)
   const hint = likely === undefined ? `the keys here are ${keys.join(', ')}` : `did you mean ${likely}?`
-  return { ...place, message: `the key ${quote(key)} is not known`, hint }
+  return { ...place, message: `the key ${quoteKey(key)} is not known`, hint }
 }
 
 function missingKey({ path, params }: Violation, schema: SchemaNode | undefined): Fault {
   const key = String(params.missingProperty)
   const example = schema?.properties?.[key]
-  return { path, on: 'key', message: `the key "${key}" is missing`, hint: `add it: ${meaning(example)}` }
+  const what = example?.enum === undefined ? meaning(example) : expected(example)
+  return { path, on: 'key', message: `the key "${key}" is missing`, hint: `add it: ${what}` }
 }
 
 /** The first sentence of a description, without the colon or full stop that ends it. */
@@ -71,25 +73,41 @@ function meaning(schema: SchemaNode | undefined): string {
 
 function wrongType({ path }: Violation, node: SourceNode | undefined, schema: SchemaNode | undefined): Fault {
   const place = { path, on: 'value' } as const
+  const named = describe(node, path)
   const unit = schema?.duration ?? schema?.size
   if (node?.kind === 'scalar' && node.value === null) {
     if (path.length === 0) return { ...place, message: 'the file is empty', hint: `it needs ${requiredKeys(schema)}` }
     return { ...place, message: 'this key has no value', hint: `remove it, or write ${expected(schema)}` }
   }
   if (unit !== undefined && node?.kind === 'scalar' && typeof node.value === 'number') {
-    return { ...place, message: `${describe(node)} has no unit`, hint: unitHint(node.value, schema) }
+    return { ...place, message: `${named} has no unit`, hint: unitHint(node.value, schema) }
+  }
+  // Digits that are meant as text, as those of a password.
+  if (isText(schema) && node?.kind === 'scalar' && typeof node.value === 'number') {
+    return { ...place, message: `${named} is a number, not text`, hint: 'put it in quotes' }
   }
   const quoted = node?.kind === 'scalar' && typeof node.value === 'string' && /^(?:\d+|true|false)$/.test(node.value)
   const bare = quoted && !node.replaced && (schema?.type === 'integer' || schema?.type === 'boolean' || schema?.oneOf)
-  if (bare) return { ...place, message: `${describe(node)} is text`, hint: 'remove the quotes' }
+  if (bare) return { ...place, message: `${named} is text`, hint: 'remove the quotes' }
   const word = wordHint(node, schema)
-  return { ...place, message: `${describe(node)} is not ${wanted(schema)}`, hint: word }
+  return { ...place, message: `${named} is not ${wanted(schema)}`, hint: word }
 }
 
 /** The keyword has already said what is wrong; only the variable that it came from is added. */
 function ownKeyword({ path, params }: Violation, node: SourceNode | undefined): Fault {
   const message = typeof params.message === 'string' ? params.message : 'this value is not allowed'
-  return { path, on: 'value', message: `${message}${origin(node)}`, hint: String(params.hint ?? '') }
+  return {
+    path,
+    on: 'value',
+    message: `${message}${isSecret(path) ? '' : origin(node)}`,
+    hint: String(params.hint ?? ''),
+  }
+}
+
+/** Whether text of any kind fits, or of a form that digits may have. */
+function isText(schema: SchemaNode | undefined): boolean {
+  if (schema?.type !== 'string' || schema.enum !== undefined) return false
+  return schema.form === 'hex' || schema.form === 'plain' || expected(schema) === 'text'
 }
 
 function wordHint(node: SourceNode | undefined, schema: SchemaNode | undefined): string {
@@ -117,8 +135,8 @@ function emptyHint(schema: SchemaNode | undefined): string {
   return schema?.patternProperties === undefined ? 'give it at least one entry' : 'give it at least one name'
 }
 
-function describe(node: SourceNode | undefined): string {
-  if (node === undefined) return 'this'
+function describe(node: SourceNode | undefined, path: Path): string {
+  if (node === undefined || (node.kind === 'scalar' && isSecret(path))) return 'this'
   if (node.kind === 'map') return 'a map of keys and values'
   if (node.kind === 'list') return 'a list'
   return `${typeof node.value === 'string' ? quote(node.value) : quote(node.written).slice(1, -1)}${origin(node)}`

@@ -1,5 +1,6 @@
 import type { ConfigIssue } from '../model/errors.ts'
-import { quote } from './quote.ts'
+import { quoteKey } from './quote.ts'
+import { childSchema, type SchemaNode, schema } from './schema.ts'
 import { type LinePositions, offsetOf, type SourceNode } from './source.ts'
 
 /** Keys and list positions that lead from the document to a value. */
@@ -42,12 +43,18 @@ export function toIssues(
   return issues
 }
 
-/** `upstreams.chat.servers[0].weight`; a key that is no plain name stands in quotes. */
+/**
+ * `upstreams.chat.servers[0].weight`; a key that is no plain name stands in quotes. It goes no further than a secret, or
+ * a key that the schema does not know.
+ */
 function formatPath(path: Path): string {
   let text = ''
+  let node: SchemaNode | undefined = schema
   for (const segment of path) {
+    if (node === undefined || node.secret) break
+    node = childSchema(node, segment)
     if (typeof segment === 'number') text += `[${segment}]`
-    else text += `${text === '' ? '' : '.'}${/^[A-Za-z0-9._-]{1,64}$/.test(segment) ? segment : quote(segment)}`
+    else text += `${text === '' ? '' : '.'}${/^[A-Za-z0-9._-]{1,64}$/.test(segment) ? segment : quoteKey(segment)}`
   }
   return text
 }

@@ -3,7 +3,14 @@ import { quote } from './quote.ts'
 /** Longest text that one value may become; nothing in the file is longer. */
 const maxCharacters = 4096
 
-export type Interpolation = { readonly text: string } | { readonly message: string; readonly hint: string }
+export interface BadReference {
+  readonly message: string
+  readonly hint: string
+  /** Whether the message quotes more of the text than the name of a variable. */
+  readonly quotesText: boolean
+}
+
+export type Interpolation = { readonly text: string } | BadReference
 
 const dollar = /\$(?:(\$)|\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}|)/g
 
@@ -35,6 +42,7 @@ function unset(name: string): Interpolation {
   return {
     message: `the environment variable ${quote(name)} is not set`,
     hint: `set it, or give a default: \${${name.slice(0, 64)}:-default}`,
+    quotesText: false,
   }
 }
 
@@ -43,6 +51,7 @@ function malformed(text: string, at: number): Interpolation {
   return {
     message: `${quote(text.slice(at))} is not a reference to an environment variable`,
     hint: `write \${${name}} or \${${name}:-default}, or $$ for a dollar`,
+    quotesText: true,
   }
 }
 
@@ -50,6 +59,7 @@ function tooLong(name: string): Interpolation {
   return {
     message: `with the environment variable ${quote(name)} this is longer than ${maxCharacters} characters`,
     hint: 'give the variable a shorter value',
+    quotesText: false,
   }
 }
 

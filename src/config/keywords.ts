@@ -4,9 +4,20 @@ import { hasControlCharacter, parseAddress, type Refusal } from './address.ts'
 import { nearest } from './nearest.ts'
 import { printable, quote } from './quote.ts'
 import type { AddressRole, SchemaNode, UnitRule } from './schema.ts'
-import { checkHex, checkHostPort, checkIp, checkNetwork, checkPercent, checkRange, checkRedisUrl } from './text-form.ts'
+import {
+  checkHex,
+  checkHostName,
+  checkHostPort,
+  checkHttpPath,
+  checkIp,
+  checkNetwork,
+  checkPercent,
+  checkPlain,
+  checkRange,
+  checkRedisUrl,
+} from './text-form.ts'
 
-/** Teaches the validator `duration`, `size`, `address` and `path`, which say themselves what is wrong. */
+/** Teaches the validator this program's keywords, which say themselves what is wrong; `secret` is only a remark. */
 export function addKeywords(ajv: Ajv2020): void {
   add(ajv, 'duration', (rule: UnitRule, text) => checkUnit(rule, text, 'duration', parseDuration, suggestDuration))
   add(ajv, 'size', (rule: UnitRule, text) => checkUnit(rule, text, 'size', parseSize, suggestSize))
@@ -18,14 +29,19 @@ export function addKeywords(ajv: Ajv2020): void {
   add(ajv, 'percent', checkPercent)
   add(ajv, 'range', checkRange)
   add(ajv, 'ip', checkIp)
-  add(ajv, 'form', (form: keyof typeof forms, text) => forms[form](text))
+  add(ajv, 'form', (form: keyof typeof forms, text) => forms[form].check(text))
+  ajv.addKeyword('secret')
 }
 
+/** Each form: what holds a text against it, and what it is called. */
 const forms = {
-  network: checkNetwork,
-  'host-port': checkHostPort,
-  hex: checkHex,
-  'redis-url': checkRedisUrl,
+  network: { check: checkNetwork, expected: 'a network such as 10.0.0.0/8' },
+  'host-port': { check: checkHostPort, expected: 'a host and a port such as 10.0.0.1:6379' },
+  'host-name': { check: checkHostName, expected: 'a host name' },
+  hex: { check: checkHex, expected: 'hexadecimal pairs such as "48 65", in quotes' },
+  'http-path': { check: checkHttpPath, expected: 'a path such as /health' },
+  plain: { check: checkPlain, expected: 'text' },
+  'redis-url': { check: checkRedisUrl, expected: 'a URL such as redis://127.0.0.1:6379' },
 } as const
 
 function add<Rule>(ajv: Ajv2020, keyword: string, check: (rule: Rule, text: string) => Refusal | undefined): void {
@@ -98,7 +114,9 @@ export function expected(node: SchemaNode | undefined): string {
   if (node.address !== undefined) return 'an address such as 10.0.0.1:9100, [::1]:9100 or unix:/run/chat.sock'
   if (node.path !== undefined) return pathOr(node.path.words)
   if (node.percent !== undefined) return `a share from ${node.percent.minimum} to ${node.percent.maximum}, such as 30%`
+  if (node.range !== undefined) return `a range such as ${node.range.minimum}-${node.range.maximum}`
   if (node.ip !== undefined) return 'an IP address'
+  if (node.form !== undefined) return forms[node.form].expected
   if (node.type === 'integer') return `a whole number from ${node.minimum} to ${node.maximum}`
   if (node.type === 'boolean') return 'true or false'
   if (node.type === 'array') return 'a list'

@@ -42,13 +42,21 @@ function unparsable(error: unknown): Fault {
 
 function fromYaml(error: YAMLError): Fault {
   const known = error.message.startsWith('Flow') ? undefined : explanations[error.code]
-  const [message, hint] = known ?? [`this is not YAML: ${printable(error.message)}`, '']
+  const [message, hint] = known ?? [`this is not YAML: ${printable(withoutSource(error))}`, '']
   return { path: [], on: error.pos[0], message, hint }
+}
+
+/** The library quotes what it did not expect, which may be a password. */
+function withoutSource(error: YAMLError): string {
+  return error.code === 'UNEXPECTED_TOKEN' ? error.message.replace(/:.*/s, '') : error.message
 }
 
 /** Faults that are met often, or that the library explains to programmers and not to operators. */
 const explanations: Partial<Record<YAMLError['code'], readonly [message: string, hint: string]>> = {
+  BAD_DIRECTIVE: ['this directive is not known', 'remove the line that starts with a "%"'],
+  BAD_DQ_ESCAPE: ['a backslash in this text stands for nothing', 'write two of them, or use single quotes'],
   BAD_INDENT: ['the indentation does not fit the lines above', 'keys of one map start in the same column'],
+  BAD_SCALAR_START: ['no plain text starts with this character', 'put it in quotes'],
   BLOCK_AS_IMPLICIT_KEY: ['a nested map cannot start on this line', 'put it on the next line, indented further'],
   KEY_OVER_1024_CHARS: ['a key is longer than 1024 characters', 'a ":" may be missing or misplaced'],
   MULTILINE_IMPLICIT_KEY: ['a key spans several lines', 'a ":" may be missing or misplaced'],

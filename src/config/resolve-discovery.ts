@@ -1,4 +1,3 @@
-import { isIP } from 'node:net'
 import type { ClientTlsConfig, DiscoveryBase, DiscoveryConfig, HostPort, RedisConfig } from '../model/config.ts'
 import type { ClientTlsDocument, DiscoveryDocument, RedisDocument } from './document.generated.ts'
 import { milliseconds, pathOrWord, range, share } from './resolve-value.ts'
@@ -59,5 +58,5 @@ export function resolveClientTls(document: ClientTlsDocument, baseDirectory: str
 }
 
 function hostPort(text: string): HostPort {
-  return splitHostPort(text, (host) => (isIP(host) === 0 ? 1 : isIP(host))) ?? { host: '', port: 0 }
+  return splitHostPort(text, () => 1) ?? { host: '', port: 0 }
 }

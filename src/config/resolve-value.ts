@@ -19,7 +19,7 @@ export function pathOrWord(text: string, baseDirectory: string): string {
   return text.includes('/') ? resolvePath(baseDirectory, text) : text
 }
 
-/** The words that stand for a duration, `unlimited` and `none`, both mean that the time never comes. */
+/** The words that stand for a duration, such as `unlimited`, `none` and `never`, mean that the time never comes. */
 export function milliseconds(text: string): number {
   return parseDuration(text) ?? Number.POSITIVE_INFINITY
 }
@@ -34,6 +34,7 @@ export function share(text: string): number {
   return parsePercent(text) ?? 0
 }
 
-export function range(text: string): { from: number; to: number } {
-  return parseRange(text) ?? { from: 0, to: -1 }
+/** Whole numbers, both ends included; one number is a range too. */
+export function range(value: string | number): { from: number; to: number } {
+  return parseRange(String(value)) ?? { from: 0, to: -1 }
 }

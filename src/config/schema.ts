@@ -31,7 +31,9 @@ export interface SchemaNode {
   /** An IP address, and whether a port may follow. */
   readonly ip?: 'none' | 'optional'
   /** The form that a text has. */
-  readonly form?: 'network' | 'host-port' | 'hex' | 'redis-url'
+  readonly form?: 'network' | 'host-port' | 'host-name' | 'hex' | 'http-path' | 'plain' | 'redis-url'
+  /** Whether no message may quote the value, as a password may stand in it. */
+  readonly secret?: boolean
 }
 
 export interface Bounds {
@@ -69,6 +71,23 @@ export function childSchema(node: SchemaNode, segment: string | number): SchemaN
   if (property) return follow(node.properties?.[segment])
   const named = Object.entries(node.patternProperties ?? {}).find(([pattern]) => new RegExp(pattern, 'u').test(segment))
   return follow(named?.[1])
+}
+
+/**
+ * Whether a message may quote what stands at a path. It may not where a password belongs, where a map belongs that has
+ * one, as a URL may stand in its place, and where the schema knows nothing.
+ */
+export function isSecret(path: readonly (string | number)[]): boolean {
+  const node = schemaAt(path)
+  return node === undefined || holdsSecret(node)
+}
+
+function holdsSecret(node: SchemaNode): boolean {
+  if (node.secret !== undefined) return node.secret
+  return [...Object.values(node.properties ?? {}), node.items].some((inner) => {
+    const followed = follow(inner)
+    return followed !== undefined && holdsSecret(followed)
+  })
 }
 
 function follow(node: SchemaNode | undefined): SchemaNode | undefined {

@@ -11,7 +11,12 @@ const [options = '', defaults = ''] = document.split('\n## Defaults\n')
 interface Option {
   readonly path: string
   readonly node: SchemaNode
+  readonly isRequired: boolean
 }
+
+/** Maps that stand in several places: the document explains their keys once, below this name. */
+const shared: Readonly<Record<string, string>> = { redis: '<redis>', clientTls: '<tls>' }
+const sharedNodes = new Map(Object.entries(shared).map(([name, path]) => [schema.$defs[name], path]))
 
 /** Every key of the schema, as the document names it: `listeners.<name>.bind`, `servers[].weight`. */
 function optionsOf(node: SchemaNode, path: string): Option[] {
@@ -23,7 +28,8 @@ function optionsOf(node: SchemaNode, path: string): Option[] {
     const inner = childSchema(node, key)
     assert.ok(inner !== undefined)
     const innerPath = path === '' ? key : `${path}.${key}`
-    return [{ path: innerPath, node: inner }, ...optionsOf(inner, innerPath)]
+    const option = { path: innerPath, node: inner, isRequired: node.required?.includes(key) ?? false }
+    return sharedNodes.has(inner) ? [option] : [option, ...optionsOf(inner, innerPath)]
   })
 }
 
@@ -42,13 +48,17 @@ function rows(text: string): string[][] {
   )
 }
 
-const all = optionsOf(schema, '')
+const all = [
+  ...optionsOf(schema, ''),
+  ...[...sharedNodes].flatMap(([node, path]) => (node === undefined ? [] : optionsOf(node, path))),
+]
 
 test('configuration.md explains every option with its default', () => {
   assert.ok(all.length > 30)
-  for (const { path, node } of all) {
+  for (const { path, node, isRequired } of all) {
     const cells = row(options, path)
-    const expected = node.default === undefined ? 'required' : `\`${printed(node.default)}\``
+    const none = isRequired ? 'required' : '–'
+    const expected = node.default === undefined ? none : `\`${printed(node.default)}\``
     assert.equal(cells?.[2], expected, path)
     assert.ok((cells?.[3] ?? '').length > 5, `${path} has a meaning`)
     assert.ok(node.description !== undefined, `${path} has a description in the schema`)
@@ -59,7 +69,8 @@ test('configuration.md states the bounds of every option', () => {
   for (const { path, node } of all) {
     const type = row(options, path)?.[1] ?? ''
     const rule = node.duration ?? node.size
-    const number = [node, ...(node.oneOf ?? [])].find((branch) => branch.type === 'integer')
+    if (node.percent !== undefined) assert.ok(type.includes(`${node.percent.minimum} to ${node.percent.maximum}`), path)
+    const number = [node, ...branchesOf(node), ...branchesOf(node.items)].find((branch) => branch.type === 'integer')
     if (rule !== undefined) assert.ok(type.includes(`${rule.minimum} to ${rule.maximum}`), path)
     if (number !== undefined) assert.ok(type.includes(`${number.minimum} to ${number.maximum}`), path)
     const words = [...(node.enum ?? []), ...(rule?.words ?? []), ...(node.path?.words ?? [])]
@@ -84,6 +95,22 @@ test('configuration.md shows a file that works', () => {
   assert.equal(parseConfig(example, 'lb.yaml', {}, machine).listeners.length, 1)
 })
 
+test('configuration.md has a section and an example for every algorithm', () => {
+  const balance = all.find(({ path }) => path === 'upstreams.<name>.balance')?.node.enum ?? []
+  assert.ok(balance.length >= 6)
+  for (const name of balance) {
+    const section = document.split(`\n### ${name}\n`)[1]?.split('\n#')[0] ?? ''
+    const example = /`(config\/examples\/[a-z-]+\.yaml)`/.exec(section)?.[1] ?? 'none'
+    const text = readFileSync(new URL(example, root), 'utf8')
+    assert.ok(text.includes(`balance: ${name}\n`), `${example} shows ${name}`)
+  }
+})
+
+function branchesOf(node: SchemaNode | undefined): readonly SchemaNode[] {
+  return node?.oneOf ?? []
+}
+
 function printed(value: unknown): string {
+  if (value === '') return '""'
   return typeof value === 'object' ? JSON.stringify(value) : String(value)
 }

@@ -8,6 +8,19 @@ import { sameConfig } from '#src/config/same-config.js'
 import { ConfigError, McsError } from '#src/model/errors.js'
 import { changed, machine, minimal, parse } from './fixture.ts'
 
+/** Of an upstream that says nothing but its servers. */
+const upstreamDefaults = {
+  balance: 'round-robin',
+  sourcePrefix: { ipv4: 32, ipv6: 64 },
+  sticky: null,
+  discovery: null,
+  health: null,
+  outlier: null,
+  slowStartMs: 0,
+  panicThreshold: 0,
+  connections: { onRemoved: 'keep', onUnhealthy: 'keep', drainMs: 30_000 },
+} as const
+
 test('parseConfig() fills in every default', () => {
   assert.deepEqual(parse(minimal), {
     workers: 6,
@@ -15,6 +28,7 @@ test('parseConfig() fills in every default', () => {
     accessLog: { to: '/var/log/mcs-lb/access.log', format: 'json' },
     admin: { socket: '/run/mcs-lb/admin.sock' },
     reload: { watch: true, debounceMs: 200 },
+    state: { directory: '/var/lib/mcs-lb' },
     shutdown: { drainMs: 30_000 },
     limits: { connections: 50_000, pendingBytes: 256 * 1024 * 1024 },
     listeners: [
@@ -30,12 +44,14 @@ test('parseConfig() fills in every default', () => {
     upstreams: [
       {
         name: 'chat',
-        balance: 'round-robin',
+        ...upstreamDefaults,
         servers: [
           {
             address: { family: 'ipv4', host: '10.0.0.1', port: 9100 },
             weight: 1,
             maxConnections: Number.POSITIVE_INFINITY,
+            priority: 0,
+            state: 'ready',
           },
         ],
         connect: { timeoutMs: 5000, attempts: 3 },
@@ -44,13 +60,14 @@ test('parseConfig() fills in every default', () => {
   })
 })
 
-test('parseConfig() takes every key from the file', () => {
+test('parseConfig() takes what stands in the file', () => {
   const config = parse(`version: 1
 workers: 3
 log: { level: debug, format: text }
 accessLog: { to: none, format: tcplog }
 admin: { socket: none }
 reload: { watch: false, debounce: 1s }
+state: { directory: ./kept }
 shutdown: { drain: 0s }
 limits: { connections: 7, pendingBytes: 1MiB }
 listeners:
@@ -63,7 +80,7 @@ listeners:
 upstreams:
   chat:
     balance: round-robin
-    servers: [{ address: "unix:b.sock", weight: 256, maxConnections: 5 }]
+    servers: [{ address: "unix:b.sock", weight: 256, maxConnections: 5, priority: 15, state: drain }]
     connect: { timeout: 250ms, attempts: 1 }
 `)
   assert.deepEqual(config, {
@@ -72,6 +89,7 @@ upstreams:
     accessLog: { to: 'none', format: 'tcplog' },
     admin: { socket: 'none' },
     reload: { watch: false, debounceMs: 1000 },
+    state: { directory: '/etc/mcs-lb/kept' },
     shutdown: { drainMs: 0 },
     limits: { connections: 7, pendingBytes: 1024 * 1024 },
     listeners: [
@@ -91,8 +109,16 @@ upstreams:
     upstreams: [
       {
         name: 'chat',
-        balance: 'round-robin',
-        servers: [{ address: { family: 'unix', path: '/etc/mcs-lb/b.sock' }, weight: 256, maxConnections: 5 }],
+        ...upstreamDefaults,
+        servers: [
+          {
+            address: { family: 'unix', path: '/etc/mcs-lb/b.sock' },
+            weight: 256,
+            maxConnections: 5,
+            priority: 15,
+            state: 'drain',
+          },
+        ],
         connect: { timeoutMs: 250, attempts: 1 },
       },
     ],
