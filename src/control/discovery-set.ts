@@ -1,6 +1,6 @@
 import { type Discovery, type DiscoveryEvent, startDiscovery } from '../discovery/discovery.ts'
 import { formatAddress, type SocketAddress } from '../model/address.ts'
-import type { Config, ServerConfig, UpstreamConfig } from '../model/config.ts'
+import type { Config, DiscoveryConfig, ServerConfig, UpstreamConfig } from '../model/config.ts'
 import type { Members } from './snapshot-builder.ts'
 
 /** How long a start or reload waits for the first answer of a new source; then it serves with what is known. */
@@ -8,13 +8,14 @@ const FIRST_ANSWER_MS = 1000
 
 interface Running {
   readonly identity: string
+  readonly source: string
   readonly discovery: Discovery
 }
 
 export interface DiscoverySetOptions {
   /** The believed members of an upstream have changed. */
   readonly onMembers: (upstream: string) => void
-  readonly onEvent: (upstream: string, event: DiscoveryEvent) => void
+  readonly onEvent: (event: DiscoveryEvent) => void
 }
 
 /** The discoveries of the configuration that is served, and of the one that is prepared. */
@@ -34,16 +35,17 @@ export class DiscoverySet {
     const fresh: Discovery[] = []
     for (const upstream of config.upstreams) {
       if (upstream.discovery === null) continue
-      const identity = identityOf(config, upstream)
-      const known = this.#served.get(upstream.name)
-      if (known?.identity === identity) this.#prepared.set(upstream.name, known)
+      const identity = identityOf(config, upstream.discovery)
+      const served = this.#served.get(upstream.name)
+      if (served?.identity === identity) this.#prepared.set(upstream.name, served)
       else {
-        const discovery = this.#start(config, upstream)
+        const source = sourceOf(upstream.discovery)
+        const discovery = this.#start(config, upstream, served?.source === source ? served : undefined)
         fresh.push(discovery)
-        this.#prepared.set(upstream.name, { identity, discovery })
+        this.#prepared.set(upstream.name, { identity, source, discovery })
       }
     }
-    await Promise.all(fresh.map((discovery) => discovery.firstAnswer(FIRST_ANSWER_MS)))
+    await firstReads(fresh)
     return new Map(
       config.upstreams.map((upstream) => [
         upstream.name,
@@ -53,9 +55,10 @@ export class DiscoverySet {
   }
 
   /** The prepared configuration serves: discoveries that it does not have end. */
-  commit(): void {
+  commit(config: Config): void {
     this.#closeOf(this.#served, this.#prepared)
     this.#served = this.#prepared
+    for (const { discovery } of this.#served.values()) discovery.setOwn(ownAddresses(config))
   }
 
   /** The prepared configuration is given up. */
@@ -78,18 +81,19 @@ export class DiscoverySet {
     await Promise.all([...running].map(({ discovery }) => discovery.close()))
   }
 
-  #start(config: Config, upstream: UpstreamConfig): Discovery {
+  #start(config: Config, upstream: UpstreamConfig, earlier: Running | undefined): Discovery {
     const { name } = upstream
     const discovery = startDiscovery({
       upstream: name,
       config: upstream.discovery!,
       own: ownAddresses(config),
       stateDirectory: config.state.directory,
+      known: earlier?.discovery.members,
       onMembers: () => {
         // One that is only prepared is asked for its members when it serves.
         if (this.#served.get(name)?.discovery === discovery) this.#options.onMembers(name)
       },
-      onEvent: (event) => this.#options.onEvent(name, event),
+      onEvent: (event) => this.#options.onEvent(event),
     })
     return discovery
   }
@@ -111,6 +115,29 @@ function ownAddresses(config: Config): SocketAddress[] {
 }
 
 /** What a discovery is made of: it goes on as long as this is the same. */
-function identityOf(config: Config, { discovery }: UpstreamConfig): string {
-  return JSON.stringify([discovery, ownAddresses(config), config.state.directory])
+function identityOf(config: Config, discovery: DiscoveryConfig): string {
+  return JSON.stringify([discovery, config.state.directory])
+}
+
+/** Where its members come from: as long as that is the same, what was believed still is. */
+function sourceOf(discovery: DiscoveryConfig): string {
+  switch (discovery.type) {
+    case 'redis-keys':
+      return JSON.stringify([discovery.type, discovery.redis, discovery.prefix])
+    case 'redis-sorted-set':
+      return JSON.stringify([discovery.type, discovery.redis, discovery.key])
+    case 'dns':
+      return JSON.stringify([discovery.type, discovery.host])
+    case 'file':
+      return JSON.stringify([discovery.type, discovery.path])
+  }
+}
+
+async function firstReads(discoveries: readonly Discovery[]): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, FIRST_ANSWER_MS)
+  })
+  await Promise.race([Promise.all(discoveries.map(({ firstRead }) => firstRead)), late])
+  clearTimeout(timer)
 }

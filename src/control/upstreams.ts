@@ -1,4 +1,3 @@
-import type { DiscoveryEvent } from '../discovery/discovery.ts'
 import type { ProbeResult } from '../health/probe.ts'
 import type { Config } from '../model/config.ts'
 import type { Logger } from '../observe/logger.ts'
@@ -22,7 +21,7 @@ export class Upstreams {
     this.#log = log
     this.#discoveries = new DiscoverySet({
       onMembers: (upstream) => this.#onMembers(upstream),
-      onEvent: (upstream, event) => this.#onEvent(upstream, event),
+      onEvent: ({ level, message, fields }) => log[level](message, fields),
     })
     this.#states = new BackendStates({
       table: balancer.table,
@@ -40,7 +39,7 @@ export class Upstreams {
 
   /** The prepared configuration serves. */
   commit(): void {
-    this.#discoveries.commit()
+    this.#discoveries.commit(this.#balancer.current!.config)
     // What a new source found between its first answer and now.
     for (const { name } of this.#balancer.current!.config.upstreams) this.#changed.add(name)
     this.#endPreparing()
@@ -106,10 +105,6 @@ export class Upstreams {
       return { config: upstream, servers: members.get(upstream.name) ?? upstream.servers, membership }
     })
     this.#states.sync(served)
-  }
-
-  #onEvent(upstream: string, { level, message, fields }: DiscoveryEvent): void {
-    this.#log[level](message, { upstream, ...fields })
   }
 }
 

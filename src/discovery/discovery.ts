@@ -18,6 +18,8 @@ export interface DiscoveryOptions {
   readonly own: readonly SocketAddress[]
   /** Where the last good members are kept; `none` for nowhere. */
   readonly stateDirectory: string
+  /** Members that are believed already, and stay until the source says otherwise; undefined for those on disk. */
+  readonly known?: readonly ServerConfig[] | undefined
   /** Gets the whole list whenever it changes. What is known at the start stands in {@link Discovery.members}. */
   readonly onMembers: (members: readonly ServerConfig[]) => void
   readonly onEvent: (event: DiscoveryEvent) => void
@@ -55,6 +57,8 @@ export interface DiscoveryStatus {
 export interface Discovery {
   /** What is believed, sorted by address. Another list whenever it differs. */
   readonly members: readonly ServerConfig[]
+  /** Resolves when the source has answered or failed for the first time. */
+  readonly firstRead: Promise<void>
   status(): DiscoveryStatus
   /** Takes the listeners of another configuration, from the next read on. */
   setOwn(own: readonly SocketAddress[]): void
@@ -98,9 +102,14 @@ class SourceFollower implements Discovery {
   #isReading = false
   #hinted = false
   #closed = false
+  readonly firstRead: Promise<void>
+  #endFirstRead: () => void = () => {}
 
   constructor(options: DiscoveryOptions) {
     this.#options = options
+    this.firstRead = new Promise((resolve) => {
+      this.#endFirstRead = resolve
+    })
     const { config, upstream, stateDirectory } = options
     this.#filter = new MemberFilter(config.allow, options.own)
     this.#set = new MemberSet(config)
@@ -111,7 +120,7 @@ class SourceFollower implements Discovery {
       onFailure: (action, path, error) =>
         this.#tell('warn', `Cannot ${action} the last good members`, { path, error: String(error) }),
     })
-    this.#set.restore(this.#lastGood.restored)
+    this.#set.restore(options.known ?? this.#lastGood.restored)
     this.#restored = this.members.length > 0
     this.#scheduleRead(0)
   }
@@ -144,6 +153,7 @@ class SourceFollower implements Discovery {
 
   async close(): Promise<void> {
     this.#closed = true
+    this.#endFirstRead()
     clearTimeout(this.#readTimer)
     clearTimeout(this.#deadlineTimer)
     const closing = this.#source?.close()
@@ -191,6 +201,7 @@ class SourceFollower implements Discovery {
       this.#lose(error)
     }
     this.#isReading = false
+    this.#endFirstRead()
     this.#lastReadMs = performance.now()
     this.#scheduleRead(this.#hinted ? hintPauseMs : pauseMs)
   }
