@@ -85,7 +85,7 @@ test('connectRedis() reads every master of a cluster', async (t) => {
   const client = connectRedis(config)
   t.after(() => client.close())
   await client.whenReady(5000)
-  const wanted = Array.from({ length: 20 }, (_, index) => `10.0.0.${index + 10}:9100`)
+  const wanted = Array.from({ length: 20 }, (_, index) => `10.0.${index + 10}.1:91${index + 10}`)
   for (const address of wanted) await client.commands.set(`mcs:node:${address}`, '{"weight":2}', 'PX', 60_000)
   const sizes = await Promise.all(nodes.map((node) => node.client.dbsize()))
   assert.ok(
