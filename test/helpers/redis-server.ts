@@ -11,8 +11,11 @@ export interface RedisServerOptions {
   readonly args?: readonly string[]
   /** How the test itself connects, where that differs. */
   readonly client?: Omit<RedisOptions, 'replyMapping'>
-  /** Of more than one port in a row: a cluster node also listens 10,000 above. */
+  /** A configuration file, which Sentinel needs. */
+  readonly file?: string
   readonly port?: number
+  /** Where the nodes of a cluster speak to each other. */
+  readonly busPort?: number
 }
 
 /** A real redis-server that keeps nothing, and a client of the test's own. */
@@ -20,12 +23,16 @@ export class RedisServer {
   readonly port: number
   readonly directory: string
   readonly client: Redis
+  readonly busPort: number
+  readonly #file: string | undefined
   readonly #args: readonly string[]
   #child: ChildProcess | undefined
 
   private constructor(t: Cleanup, port: number, options: RedisServerOptions) {
     this.port = port
     this.directory = temporaryDirectory(t)
+    this.busPort = options.busPort ?? 0
+    this.#file = options.file
     this.#args = options.args ?? []
     this.client = new Redis({
       host: '127.0.0.1',
@@ -56,8 +63,10 @@ export class RedisServer {
 
   /** Starts it again after {@link kill}, with nothing in it. */
   async start(): Promise<void> {
-    const own = ['--port', `${this.port}`, '--bind', '127.0.0.1', '--save', '', '--dir', this.directory, '--hz', '100']
-    const child = spawn('redis-server', [...own, '--enable-debug-command', 'yes', ...this.#args], { stdio: 'pipe' })
+    const file = this.#file === undefined ? [] : [this.#file]
+    const own = ['--port', `${this.port}`, '--bind', '127.0.0.1', '--dir', this.directory]
+    const storing = this.#file === undefined ? ['--save', '', '--hz', '100'] : []
+    const child = spawn('redis-server', [...file, ...own, ...storing, ...this.#args], { stdio: 'pipe' })
     let said = ''
     child.stdout.on('data', (text) => {
       said += text

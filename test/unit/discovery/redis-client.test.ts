@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { connectRedis, readTarget } from '#src/discovery/redis-client.js'
+import type { DiscoveryConfig, RedisConfig } from '#src/model/config.js'
+import { discoveryBase, follow, redisConfig } from '../../helpers/discovery-maker.ts'
+import { freePort } from '../../helpers/free-port.ts'
+import { requirePeer } from '../../helpers/peers.ts'
+import { RedisServer } from '../../helpers/redis-server.ts'
+import { temporaryDirectory } from '../../helpers/temporary-directory.ts'
+import { waitUntil } from '../../helpers/wait-until.ts'
+
+function hasRedis(t: TestContext): boolean {
+  return requirePeer(t, 'redis-server') !== undefined
+}
+
+function keysOf(redis: RedisConfig): DiscoveryConfig {
+  return { ...discoveryBase, type: 'redis-keys', redis, prefix: 'mcs:node:' }
+}
+
+test('connectRedis() verifies the certificate of Redis against the file and the name that it is given', async (t) => {
+  if (!hasRedis(t) || requirePeer(t, 'openssl') === undefined) return
+  const directory = temporaryDirectory(t)
+  const [cert, key] = [join(directory, 'cert.pem'), join(directory, 'key.pem')]
+  const subject = ['-subj', '/CN=redis', '-addext', 'subjectAltName=DNS:redis.internal']
+  const kind = ['-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2']
+  execFileSync('openssl', ['req', ...kind, ...subject, '-keyout', key, '-out', cert], { stdio: 'ignore' })
+  const tlsPort = await freePort()
+  const files = ['--tls-cert-file', cert, '--tls-key-file', key, '--tls-ca-cert-file', cert, '--tls-auth-clients', 'no']
+  const redis = await RedisServer.start(t, { args: ['--tls-port', `${tlsPort}`, ...files] })
+  await redis.client.set('mcs:node:10.0.0.1:9100', '')
+  const start = (tls: RedisConfig['tls'], scheme = 'rediss') =>
+    follow(t, keysOf(redisConfig(`${scheme}://127.0.0.1:${tlsPort}`, { tls })))
+  const state = (followed: ReturnType<typeof start>, wanted: string) =>
+    waitUntil(`${wanted}: ${followed.discovery.status().reason}`, () => followed.discovery.status().state === wanted)
+  await state(start({ ca: cert, serverName: 'redis.internal', verify: true }), 'good')
+  // Whoever names authorities expects TLS, whatever the scheme says.
+  await state(start({ ca: cert, serverName: 'redis.internal', verify: true }, 'redis'), 'good')
+  await state(start({ ca: 'system', serverName: '', verify: false }), 'good')
+  const untrusted = start({ ca: 'system', serverName: 'redis.internal', verify: true })
+  await state(untrusted, 'lost')
+  assert.match(untrusted.discovery.status().reason, /self-signed|certificate/)
+  const otherName = start({ ca: cert, serverName: 'other.internal', verify: true })
+  await state(otherName, 'lost')
+  assert.match(otherName.discovery.status().reason, /altnames/)
+  const noFile = start({ ca: join(directory, 'gone.pem'), serverName: '', verify: true })
+  await state(noFile, 'lost')
+  assert.match(noFile.discovery.status().reason, /Cannot read the certificates ".*gone\.pem"/)
+  writeFileSync(join(directory, 'gone.pem'), readFileSync(cert))
+})
+
+test('connectRedis() finds the master through Sentinel, with a password for each of the two', async (t) => {
+  if (!hasRedis(t)) return
+  const redis = await RedisServer.start(t, { args: ['--requirepass', 'of-redis'], client: { password: 'of-redis' } })
+  const file = join(redis.directory, 'sentinel.conf')
+  const monitor = `sentinel monitor chat 127.0.0.1 ${redis.port} 1\nsentinel auth-pass chat of-redis\n`
+  writeFileSync(file, `${monitor}requirepass of-sentinel\n`)
+  const sentinel = await RedisServer.start(t, { file, args: ['--sentinel'] })
+  await redis.client.set('mcs:node:10.0.0.1:9100', '')
+  const nodes = [
+    { host: '127.0.0.1', port: await freePort() },
+    { host: '127.0.0.1', port: sentinel.port },
+  ]
+  const changes = { sentinel: { master: 'chat', nodes, password: 'of-sentinel' } }
+  const followed = follow(t, keysOf(redisConfig('redis://:of-redis@ignored', changes)))
+  await waitUntil('the member is found', () => followed.addresses().join() === '10.0.0.1:9100')
+})
+
+test('connectRedis() reads every master of a cluster', async (t) => {
+  if (!hasRedis(t)) return
+  const nodes: RedisServer[] = []
+  for (let index = 0; index < 3; index++) nodes.push(await RedisServer.start(t, await clusterNode()))
+  for (const [index, node] of nodes.entries()) {
+    const [from, to] = [Math.ceil((16_384 / 3) * index), Math.ceil((16_384 / 3) * (index + 1)) - 1]
+    await node.client.call('CLUSTER', 'ADDSLOTSRANGE', from, to)
+    await node.client.call('CLUSTER', 'MEET', '127.0.0.1', nodes[0]!.port, nodes[0]!.busPort)
+  }
+  for (const node of nodes) {
+    const isUp = async () => String(await node.client.call('CLUSTER', 'INFO')).includes('cluster_state:ok')
+    await waitUntil('the cluster is up', isUp, 15_000)
+  }
+  const config = redisConfig(nodes[0]!.url, { cluster: [{ host: '127.0.0.1', port: nodes[1]!.port }] })
+  const client = connectRedis(config)
+  t.after(() => client.close())
+  await client.whenReady(5000)
+  const wanted = Array.from({ length: 20 }, (_, index) => `10.0.${index + 10}.1:91${index + 10}`)
+  for (const address of wanted) await client.commands.set(`mcs:node:${address}`, '{"weight":2}', 'PX', 60_000)
+  const sizes = await Promise.all(nodes.map((node) => node.client.dbsize()))
+  assert.ok(
+    sizes.every((size) => size > 0),
+    'every master holds some',
+  )
+  const followed = follow(t, keysOf(config))
+  await waitUntil('all are found', () => followed.addresses().join() === wanted.join())
+})
+
+test('readTarget() takes URLs apart, and quotes none that it refuses', () => {
+  const tls = { serverName: '', ca: 'system', verify: true }
+  assert.deepEqual(readTarget({ url: 'rediss://us%40er:p%3Aw@[::1]:7000/3', tls }), {
+    host: '::1',
+    port: 7000,
+    username: 'us@er',
+    password: 'p:w',
+    database: 3,
+    isTls: true,
+  })
+  assert.deepEqual(readTarget({ url: 'redis://:%zz@h', tls }), {
+    host: 'h',
+    port: 6379,
+    username: '',
+    password: '%zz',
+    database: 0,
+    isTls: false,
+  })
+  for (const url of ['', 'http://:geheim@h', 'redis://:geheim@', 'redis://:geheim@h/db', 'geheim']) {
+    assert.throws(
+      () => readTarget({ url, tls }),
+      (error: Error) => !error.message.includes('geheim'),
+    )
+  }
+})
+
+async function clusterNode() {
+  const [port, busPort] = [await freePort(), await freePort()]
+  return { port, busPort, args: ['--cluster-enabled', 'yes', '--cluster-port', `${busPort}`] }
+}
