@@ -66,9 +66,9 @@ test('mcs-lb check --json places faults of upstreams, and no output has a passwo
     [
       '7:36 upstreams.chat.health.steps',
       '8:50 upstreams.chat.discovery.redis.url',
-      '8:81 upstreams.chat.discovery.redis.cluster',
-      '8:97 upstreams.chat.discovery.redis.sentinel',
-      '8:97 upstreams.chat.discovery.redis.sentinel',
+      '8:80 upstreams.chat.discovery.redis.cluster',
+      '8:96 upstreams.chat.discovery.redis.sentinel',
+      '8:96 upstreams.chat.discovery.redis.sentinel',
     ],
   )
   assert.ok(issues.every((issue) => issue.hint !== ''))
