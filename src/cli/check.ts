@@ -30,7 +30,9 @@ async function load(file: string): Promise<{ config: Config } | { issues: readon
 
 function describe(file: string, config: Config): string {
   const backends = config.upstreams.reduce((sum, upstream) => sum + upstream.servers.length, 0)
-  const totals = [count(config.listeners, 'listener'), count(config.upstreams, 'upstream'), plural(backends, 'server')]
+  const found = config.upstreams.filter(({ discovery }) => discovery !== null)
+  const servers = `${plural(backends, 'server')}${found.length > 0 ? ' and those that discovery finds' : ''}`
+  const totals = [count(config.listeners, 'listener'), count(config.upstreams, 'upstream'), servers]
   const listeners = config.listeners.map(
     ({ name, bind, upstream }) => `  ${name}: ${bind.map(formatAddress).join(', ')} → ${upstream}`,
   )

@@ -27,6 +27,8 @@ export function explain(violation: Violation, root: SourceNode): Fault | undefin
     case 'maxItems':
       return { ...at, message: `this has more than ${params.limit} entries`, hint: 'use fewer' }
     case 'minLength':
+      // Text that is too short for its form is no such form, which is said by that.
+      if (node?.kind === 'scalar' && node.value !== '') return undefined
       return { ...at, message: 'this is empty text' }
     case 'maxLength':
       return { ...at, message: `${named} is longer than ${params.limit} characters` }
@@ -86,6 +88,9 @@ function wrongType({ path }: Violation, node: SourceNode | undefined, schema: Sc
   if (isText(schema) && node?.kind === 'scalar' && typeof node.value === 'number') {
     return { ...place, message: `${named} is a number, not text`, hint: 'put it in quotes' }
   }
+  if (schema?.percent !== undefined && node?.kind === 'scalar' && typeof node.value === 'number') {
+    return { ...place, message: `${named} has no unit`, hint: percentHint(node.value, schema) }
+  }
   const quoted = node?.kind === 'scalar' && typeof node.value === 'string' && /^(?:\d+|true|false)$/.test(node.value)
   const bare = quoted && !node.replaced && (schema?.type === 'integer' || schema?.type === 'boolean' || schema?.oneOf)
   if (bare) return { ...place, message: `${named} is text`, hint: 'remove the quotes' }
@@ -124,6 +129,10 @@ function requiredKeys(schema: SchemaNode | undefined): string {
 function unitHint(value: number, schema: SchemaNode | undefined): string {
   if (!Number.isInteger(value) || value <= 0) return `write ${expected(schema)}`
   return schema?.size === undefined ? `write ${value}ms or ${value}s` : `write ${value}B or ${value}MiB`
+}
+
+function percentHint(value: number, schema: SchemaNode): string {
+  return Number.isInteger(value) && value >= 0 && value <= 100 ? `write ${value}%` : `write ${expected(schema)}`
 }
 
 function wanted(schema: SchemaNode | undefined): string {

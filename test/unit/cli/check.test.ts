@@ -51,6 +51,32 @@ test('mcs-lb check --json prints whether the file is valid, and the issues', asy
   assert.ok(result.issues.every((issue) => issue.file === path && issue.line >= 1))
 })
 
+test('mcs-lb check --json places faults of upstreams, and no output has a password', async (t) => {
+  const path = await file(
+    t,
+    `${good}    health: { type: http, tls: {}, steps: [{ send: x }] }
+    discovery: { type: redis-keys, redis: { url: "redis://:hunter2@host/chat", cluster: [a:1], sentinel: {} } }
+`.replace('chat: { servers: [{ address: "10.0.0.1:9100" }, { address: "10.0.0.2:9100" }] }', 'chat:\n    servers: []'),
+  )
+  const { code, stdout } = await runProgram(['check', '--json', '--config', path])
+  const { issues } = JSON.parse(stdout) as { issues: { line: number; column: number; path: string; hint: string }[] }
+  assert.equal(code, 78)
+  assert.deepEqual(
+    issues.map((issue) => `${issue.line}:${issue.column} ${issue.path}`),
+    [
+      '7:36 upstreams.chat.health.steps',
+      '8:50 upstreams.chat.discovery.redis.url',
+      '8:80 upstreams.chat.discovery.redis.cluster',
+      '8:96 upstreams.chat.discovery.redis.sentinel',
+      '8:96 upstreams.chat.discovery.redis.sentinel',
+    ],
+  )
+  assert.ok(issues.every((issue) => issue.hint !== ''))
+  const text = await runProgram(['check', '--config', path])
+  assert.match(text.stdout, / 8 \| {5}discovery: \{ type: redis-keys, redis: \{ url: …\n/)
+  assert.ok(!`${stdout}${text.stdout}${text.stderr}`.includes('hunter2'))
+})
+
 test('mcs-lb check exits 78 for a file that cannot be read', async (t) => {
   const path = join(await temporaryDirectory(t), 'missing.yaml')
   const text = await runProgram(['check', '--config', path])

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { parseConfig } from '#src/config/load.js'
 import { schema } from '#src/config/schema.js'
 import { ConfigError } from '#src/model/errors.js'
-import { machine, minimal } from './fixture.ts'
+import { machine, minimal, root } from './fixture.ts'
 
 const env = { PORT: '7000', WORD: 'auto', EMPTY: '', ODD: '\u001b[2J: [' }
 
@@ -87,6 +88,15 @@ test('parseConfig() throws nothing but ConfigError for a good file with a part r
   const replaced = fc
     .tuple(fc.nat(minimal.length), fc.nat(20), fc.array(piece, { maxLength: 4 }))
     .map(([at, length, pieces]) => minimal.slice(0, at) + pieces.join('') + minimal.slice(at + length))
+  fc.assert(fc.property(replaced, hold), { numRuns: 3000 })
+})
+
+test('parseConfig() throws nothing but ConfigError for any example with a part replaced', () => {
+  const folder = new URL('config/examples/', root)
+  const examples = readdirSync(folder).map((name) => readFileSync(new URL(name, folder), 'utf8'))
+  const replaced = fc
+    .tuple(fc.constantFrom(...examples), fc.nat(1200), fc.nat(20), fc.array(piece, { maxLength: 4 }))
+    .map(([text, at, length, pieces]) => text.slice(0, at) + pieces.join('') + text.slice(at + length))
   fc.assert(fc.property(replaced, hold), { numRuns: 3000 })
 })
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { parseDuration, parseSize, suggestDuration, suggestSize } from '#src/model/units.js'
+import { parseDuration, parsePercent, parseRange, parseSize, suggestDuration, suggestSize } from '#src/model/units.js'
 
 test('parseDuration() gives milliseconds', () => {
   const durations = { '0s': 0, '250ms': 250, '5s': 5000, '10m': 600_000, '1h': 3_600_000, '365d': 31_536_000_000 }
@@ -21,6 +21,44 @@ test('parseDuration() and parseSize() refuse everything else', () => {
   }
   assert.equal(parseDuration('5MiB'), undefined)
   assert.equal(parseSize('5s'), undefined)
+})
+
+test('parsePercent() gives a share from 0 to 1', () => {
+  const shares = { '0%': 0, '30%': 0.3, '50%': 0.5, '100%': 1 }
+  for (const [text, share] of Object.entries(shares)) assert.equal(parsePercent(text), share, text)
+  for (const text of ['', '%', '30', '30 %', '-1%', '101%', '1000%', '12.5%', '1e1%', '٥%', '30%\n', '0x1%']) {
+    assert.equal(parsePercent(text), undefined, text)
+  }
+  fc.assert(fc.property(fc.integer({ min: 0, max: 100 }), (n) => assert.equal(parsePercent(`${n}%`), n / 100)))
+})
+
+test('parseRange() gives both ends, the same for one number', () => {
+  assert.deepEqual(parseRange('200'), { from: 200, to: 200 })
+  assert.deepEqual(parseRange('200-299'), { from: 200, to: 299 })
+  assert.deepEqual(parseRange('0-65535'), { from: 0, to: 65_535 })
+  for (const text of ['', '-', '1-', '-1', '2-1', '1-2-3', '1 - 2', '1..2', '100000', '1-100000', '1e3', '٥', '1\n']) {
+    assert.equal(parseRange(text), undefined, text)
+  }
+})
+
+test('parseRange() takes two numbers in order and no others', () => {
+  const number = fc.integer({ min: 0, max: 99_999 })
+  fc.assert(
+    fc.property(number, number, (from, to) => {
+      assert.deepEqual(parseRange(`${from}-${to}`), from <= to ? { from, to } : undefined)
+    }),
+  )
+})
+
+test('parsePercent() and parseRange() give no number that is none', () => {
+  fc.assert(
+    fc.property(fc.string(), (text) => {
+      const share = parsePercent(text) ?? 0
+      assert.ok(share >= 0 && share <= 1)
+      const { from, to } = parseRange(text) ?? { from: 0, to: 0 }
+      assert.ok(Number.isInteger(from) && Number.isInteger(to) && from <= to)
+    }),
+  )
 })
 
 test('suggestDuration() and suggestSize() give what was meant', () => {
