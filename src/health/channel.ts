@@ -109,10 +109,9 @@ export class Channel {
     return taken
   }
 
-  /** Ends the check: its wait throws `failure`, unless what it waits for is there. */
+  /** Ends the wait of the check: it throws `failure`, unless what it waits for is there. */
   fail(failure: StepFailure): void {
     this.#failure ??= failure
-    this.close()
     this.#notify()
   }
 

@@ -19,7 +19,7 @@ export type ProbeResult =
       readonly step: string
       /** One printable line: `expected "+PONG", got "-LOADING"`. */
       readonly reason: string
-      /** Whether this machine is at fault (no descriptor, no port): nothing was learned about the backend. */
+      /** Whether this machine is at fault (no descriptor, no memory): nothing was learned about the backend. */
       readonly isLocal: boolean
       readonly durationMs: number
     }

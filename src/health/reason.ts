@@ -51,12 +51,12 @@ const knownErrors: Readonly<Record<string, string>> = {
   EAGAIN: 'the queue of connections is full',
   EMFILE: 'no free descriptor in this process',
   ENFILE: 'no free descriptor on this machine',
-  EADDRNOTAVAIL: 'no free local port',
+  EADDRNOTAVAIL: 'no local address or port to connect from',
   ENOBUFS: 'no free memory for sockets',
   ENOMEM: 'no free memory',
 }
 
-const localErrors = new Set(['EMFILE', 'ENFILE', 'EADDRNOTAVAIL', 'ENOBUFS', 'ENOMEM'])
+const localErrors = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM'])
 
 /** What went wrong at a step, from an error of node:net or node:tls. */
 export function failureOf(step: string, error: unknown): StepFailure {

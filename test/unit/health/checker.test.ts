@@ -161,6 +161,8 @@ test('Checker.setTargets() spreads the first checks of many', async (t) => {
   const keys = Array.from({ length: 100 }, (_, index) => `${index}`)
   checker.setTargets(keys.map((key) => target(key, address, { intervalMs: 3_600_000 })))
   await waitUntil('the first is checked', () => backend.connections > 0)
+  // Had all been checked at once, they would have been accepted before this.
+  assert.equal(told(await probe(address, makeHealth(greeting))), 'ok')
   // The spread is ten seconds, however long the interval: one check in a tenth of a second.
   assert.ok(backend.connections < 50)
 })

@@ -60,6 +60,14 @@ test('probe() of tls verifies the address that it connects to where no name is c
   assert.equal(told(await probe(address, makeTls({ ca: certificate.cert }))), 'ok')
 })
 
+test('probe() of tls verifies an address that is configured in place of a name', async (t) => {
+  const certificate = makeCertificate(t, 'IP:10.1.2.3')
+  if (certificate === undefined) return
+  const address = await startOpenssl(t, certificate)
+  if (address === undefined) return
+  assert.equal(told(await probe(address, makeTls({ ca: certificate.cert, serverName: '10.1.2.3' }))), 'ok')
+})
+
 test('probe() of tls sends the configured server name, and never an address as one', async (t) => {
   const certificate = makeCertificate(t, 'DNS:backend.test')
   if (certificate === undefined) return
