@@ -41,6 +41,7 @@ export class LeastConnections implements Algorithm {
   #findLeast(start: number, request: Request, inPanic: boolean): number {
     const places = this.#places
     const { count } = places
+    const { rows, weights } = places.group
     let least = -1
     let leastActive = 1
     let leastWeight = 0
@@ -49,7 +50,7 @@ export class LeastConnections implements Algorithm {
       if (step === count) break
       const index = start + step < count ? start + step : start + step - count
       const active = places.active(index)
-      const weight = places.weight(index)
+      const weight = weights[index]! * places.table.share(rows[index]!)
       if (active * leastWeight >= leastActive * weight) continue
       if (active >= places.group.maxConnections[index]! || !places.isOpen(index, request, inPanic)) continue
       least = index

@@ -14,5 +14,8 @@ export class RandomTwo implements Algorithm {
   }
 }
 
-const hasFewer: SecondIsBetter = (places, first, firstActive, second, secondActive) =>
-  secondActive * places.weight(first) < firstActive * places.weight(second)
+const hasFewer: SecondIsBetter = ({ group, table }, first, firstActive, second, secondActive) => {
+  const firstWeight = group.weights[first]! * table.share(group.rows[first]!)
+  const secondWeight = group.weights[second]! * table.share(group.rows[second]!)
+  return secondActive * firstWeight < firstActive * secondWeight
+}
