@@ -76,6 +76,16 @@ test('createStickyFile().load() leaves out damaged lines, says so once, and take
   assert.ok(messages[0]?.includes(`"lines":${bad.length + 1}`), messages[0])
 })
 
+test('createStickyFile().load() takes no record from the inside of a line that is too long', async (t) => {
+  const path = join(temporaryDirectory(t), 'sticky')
+  const line = '["chat","10.0.0.1","b",1]'
+  for (const length of [4097, 65_536, 131_072, 200_000]) {
+    // The last part begins where a read may begin.
+    writeFileSync(path, `${`${header}\n`.padEnd(length, 'x')}${line}\n${line}\n`)
+    assert.equal((await collect(createStickyFile(path, log).load())).length, 1)
+  }
+})
+
 test('createStickyFile().load() ignores a file that begins otherwise, whatever is in it', async (t) => {
   const path = join(temporaryDirectory(t), 'sticky')
   const line = '["chat","10.0.0.1","10.0.0.1:9100",1767225600000]'

@@ -19,7 +19,8 @@ import { waitUntil } from '../../helpers/wait-until.ts'
 function begin(store: StickyStore, rows: Record<string, [row: number, incarnation: number]>, intervalMs = 60_000) {
   const clock = { nowMs: 10_000, wallMs: Date.now() }
   const backends = new Map(Object.entries(rows).map(([name, [row, incarnation]]) => [name, { row, incarnation }]))
-  const table = new ClientTable(createClientTableMemory(new Uint8Array(8), 1024), 1)
+  const memory = createClientTableMemory(new Uint8Array(8), 1024)
+  const table = new ClientTable(memory, 1)
   const { log, messages } = recordingLog()
   const parts = { table, names: namesOver(backends), store, log, intervalMs }
   const persistence = new StickyPersistence({ ...parts, nowMs: () => clock.nowMs, wallClockMs: () => clock.wallMs })
@@ -31,7 +32,7 @@ function begin(store: StickyStore, rows: Record<string, [row: number, incarnatio
   return {
     clock,
     backends,
-    table,
+    words: new Int32Array(memory),
     messages,
     persistence,
     remember: (client: string, name: string) => {
@@ -241,6 +242,34 @@ test('StickyPersistence writes to Redis what changed only, and again what failed
   await waitUntil('it is saved', async () => (await redis.client.hexists('k', 'chat 10.0.0.3')) === 1)
   assert.ok(await life.persistence.stop())
   assert.equal(life.messages.length, 2)
+})
+
+test('StickyPersistence saves later what a thread held when it was the turn to save it', async () => {
+  const saved: string[] = []
+  let saves = 0
+  const store: StickyStore = {
+    takes: 'changes',
+    load: async function* () {},
+    save: async (batches) => {
+      saved.push(...(await collect(batches)).map(({ client }) => client))
+      saves++
+    },
+  }
+  const life = begin(store, { a: [1, 1] }, 10)
+  const before = Int32Array.from(life.words)
+  life.remember('10.0.0.1', 'a')
+  // The bucket's header is the 16 words before the first one of its slot, which is the upstream's row.
+  const slot = life.words.findIndex((word, at) => word === chat.row && before[at] === 0)
+  const lock = slot - 16
+  life.words[lock] = 99
+  await life.persistence.start()
+  life.clock.nowMs += 5000
+  const held = saves
+  await waitUntil('rounds pass', () => saves > held + 1)
+  assert.deepEqual(saved, [])
+  life.words[lock] = 0
+  await waitUntil('it is saved', () => saved.length > 0)
+  assert.ok(await life.persistence.stop())
 })
 
 test('StickyPersistence.stop() waits no longer than it is told for a store that hangs', async () => {

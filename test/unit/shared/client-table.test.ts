@@ -75,6 +75,27 @@ test('ClientTable.find() tells the same address in two upstreams apart', () => {
   assert.deepEqual(backendOf(table, keys[0]!), [5, 1])
 })
 
+test('ClientTable.find() tells clients apart whose hashes are the same, by address and by upstream', () => {
+  const keyOf = (upstreamRow: number, last: number) => {
+    const key = new ClientKey()
+    key.setIpv4(upstreamRow, Uint8Array.of(192, 0, 2, last), 0, { ipv4: 32, ipv6: 64 })
+    return key
+  }
+  for (const other of [keyOf(1, 2), keyOf(2, 1)]) {
+    const { table, words } = createTable(1)
+    const key = keyOf(1, 1)
+    table.remember(key, 5, 5, 0)
+    const tag = words[HEADER_WORDS + 4]!
+    table.remember(other, 6, 6, 0)
+    // The other's slot comes first in turn, and its tag is that of the key.
+    words.copyWithin(HEADER_WORDS + 16, HEADER_WORDS + 32, HEADER_WORDS + 48)
+    assert.equal(backendOf(table, key), undefined)
+    assert.equal(words[HEADER_WORDS + 4], tag)
+    table.remember(key, 7, 7, 0)
+    assert.deepEqual(backendOf(table, key), [7, 7])
+  }
+})
+
 interface Known {
   readonly row: number
   readonly lastUseMs: number
