@@ -1,7 +1,9 @@
+import { randomBytes } from 'node:crypto'
 import { formatAddress } from '../model/address.ts'
 import type { Config, ServerConfig } from '../model/config.ts'
 import type { Membership } from '../model/snapshot.ts'
 import { BACKEND_HELD_BYTES, BackendTable } from '../shared/backend-table.ts'
+import { ClientTable, MAIN_LOCKER } from '../shared/client-table.ts'
 import { MAX_BACKENDS, MAX_LISTENERS, MAX_UPSTREAMS } from '../shared/limits.ts'
 import { ListenerCounter } from '../shared/worker-counters.ts'
 import { createSharedMemory, type SharedMemory } from '../shared/worker-memory.ts'
@@ -33,6 +35,7 @@ export class LoadBalancer {
   readonly rows: Rows
   readonly sockets = new ListeningSockets()
   readonly table: BackendTable
+  readonly clients: ClientTable
   readonly shared: SharedMemory
   readonly #connectionCapacity: number
   readonly #drainRecords: () => void
@@ -50,9 +53,10 @@ export class LoadBalancer {
    * while the rows it names still belong to their owners.
    */
   constructor(connectionCapacity: number, events: SupervisorEvents, drainRecords: () => void) {
-    this.shared = createSharedMemory()
+    this.shared = createSharedMemory(randomBytes(8))
     this.supervisor = new Supervisor(this.shared, events)
     this.table = new BackendTable(this.shared.backends, new SharedArrayBuffer(BACKEND_HELD_BYTES))
+    this.clients = new ClientTable(this.shared.clients, MAIN_LOCKER)
     this.#connectionCapacity = connectionCapacity
     this.#drainRecords = drainRecords
     this.rows = {
@@ -181,6 +185,7 @@ export class LoadBalancer {
 
   #forgetUpstream(row: number): void {
     Atomics.store(new Int32Array(this.shared.panics), row, 0)
+    this.clients.forgetUpstream(row)
   }
 
   #acceptedBy(row: number): number {

@@ -105,6 +105,7 @@ function buildUpstream(
     row,
     balance: upstream.balance,
     sourcePrefix: upstream.sourcePrefix,
+    stickyTtlMs: upstream.sticky?.ttlMs ?? 0,
     connectTimeoutMs: upstream.connect.timeoutMs,
     attempts: upstream.connect.attempts,
     failuresToTell: upstream.outlier?.consecutiveFailures ?? 0,

@@ -5,6 +5,7 @@ import { Libc } from '../kernel/libc.ts'
 import { createEvent, signalEvent } from '../kernel/process.ts'
 import { McsError } from '../model/errors.ts'
 import { BackendTable } from '../shared/backend-table.ts'
+import { ClientTable, MAIN_LOCKER, workerLocker } from '../shared/client-table.ts'
 import { ControlCell, WorkerCell } from '../shared/control-cells.ts'
 import { RecordRing } from '../shared/record-ring.ts'
 import { WorkerCounters } from '../shared/worker-counters.ts'
@@ -111,6 +112,7 @@ export class WorkerHandle {
     if (epoll >= 0) kernel.close(epoll)
     kernel.close(this.#wakeFd)
     new BackendTable(this.#shared.backends, this.#own.held).abandon()
+    new ClientTable(this.#shared.clients, MAIN_LOCKER).release(workerLocker(this.id))
     Atomics.sub(new Int32Array(this.#shared.control), ControlCell.open, lost)
     this.counters.abandon()
     const accepted = this.cells[WorkerCell.accepted]!

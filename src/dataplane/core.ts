@@ -12,6 +12,7 @@ import {
 import type { Kernel } from '../kernel/kernel.ts'
 import { SOCKADDR_BYTES } from '../kernel/kernel.ts'
 import { BackendTable } from '../shared/backend-table.ts'
+import { ClientTable, workerLocker } from '../shared/client-table.ts'
 import { ControlCell, WorkerCell } from '../shared/control-cells.ts'
 import { RecordRing } from '../shared/record-ring.ts'
 import { WorkerCounters } from '../shared/worker-counters.ts'
@@ -42,6 +43,7 @@ export class Core {
   readonly pool: ChunkPool
   readonly servings = new ServingTable()
   readonly table: BackendTable
+  readonly clients: ClientTable
   readonly counters: WorkerCounters
   readonly records: RecordRing
   /** shared/control-cells.ts: the process's, and this worker's. */
@@ -91,6 +93,7 @@ export class Core {
     })
     this.pool = new ChunkPool(kernel, tuning.chunkBytes, 0)
     this.table = new BackendTable(shared.backends, own.held)
+    this.clients = new ClientTable(shared.clients, workerLocker(workerId))
     this.counters = new WorkerCounters(own.counters)
     this.records = new RecordRing(own.records)
     this.control = new Int32Array(shared.control)

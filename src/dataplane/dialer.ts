@@ -21,6 +21,7 @@ import type { Outcomes } from './outcomes.ts'
 import type { Relay } from './relay.ts'
 import type { ServingUpstream } from './serving.ts'
 import { Flag, MAX_ATTEMPTS, Phase } from './slots.ts'
+import { Stickiness } from './stickiness.ts'
 
 const { EALREADY, EINPROGRESS, EINTR, EISCONN, EMFILE, ENFILE, ENOBUFS, ENOMEM, EADDRNOTAVAIL, ETIMEDOUT } = Errno
 
@@ -35,6 +36,7 @@ export class Dialer {
   readonly #closer: Closer
   readonly #relay: Relay
   readonly #outcomes: Outcomes
+  readonly #stickiness: Stickiness
   readonly #unavailable = Buffer.from(UNAVAILABLE)
   readonly #unavailableAt: number
   /** The connection for which a backend is being chosen. */
@@ -46,6 +48,7 @@ export class Dialer {
     this.#closer = closer
     this.#relay = relay
     this.#outcomes = outcomes
+    this.#stickiness = new Stickiness(core)
     this.#unavailableAt = core.kernel.addressOf(this.#unavailable)
   }
 
@@ -90,6 +93,10 @@ export class Dialer {
   #choose(connection: number, upstream: ServingUpstream): BackendSnapshot | undefined {
     const { panics, slots } = this.#core
     this.#connection = connection
+    if (upstream.policy.stickyTtlMs > 0 && slots.attempts[connection] === 0) {
+      const former = this.#stickiness.choose(connection, upstream)
+      if (former !== undefined) return former
+    }
     if (upstream.hashesClients) {
       const { ipv4, ipv6 } = upstream.policy.sourcePrefix
       this.#request.clientHash = sourceKey(slots.clientAddress, 5 * connection, ipv4, ipv6)
@@ -204,6 +211,8 @@ export class Dialer {
     core.timers.armNoLaterThan(connection, Math.min(core.nowMs + idleTimeoutMs, endsAtMs))
     core.counters.addBackend(slots.backendRow[connection]!, BackendCounter.connections, 1)
     this.#outcomes.noteConnected(connection)
+    const upstream = core.upstreamOf(connection)
+    if (upstream.policy.stickyTtlMs > 0) this.#stickiness.remember(connection, upstream)
     const tag = slots.tag[2 * connection]!
     this.#relay.pump(2 * connection)
     if (slots.tag[2 * connection] === tag) this.#relay.pump(2 * connection + 1)

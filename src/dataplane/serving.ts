@@ -19,12 +19,15 @@ export class ServingUpstream {
   #policy: UpstreamSnapshot
   #membership: Membership
   #balancer: TieredBalancer
+  /** Positions by id: where clients are kept, for it to be known whether their backend is still there. */
+  #positions: ReadonlyMap<number, number>
 
   constructor(snapshot: UpstreamSnapshot, memory: BalanceMemory) {
     this.#memory = memory
     this.#policy = snapshot
     this.#membership = snapshot.membership
     this.#balancer = this.#createBalancer()
+    this.#positions = positionsOf(snapshot, snapshot.membership)
   }
 
   get policy(): UpstreamSnapshot {
@@ -40,6 +43,12 @@ export class ServingUpstream {
     return this.#policy.balance === 'source-hash'
   }
 
+  /** The backend with this id, as long as it is a member. */
+  backendWith(id: number): BackendSnapshot | undefined {
+    const position = this.#positions.get(id)
+    return position === undefined ? undefined : this.backends[position]
+  }
+
   get balancer(): TieredBalancer {
     return this.#balancer
   }
@@ -49,6 +58,7 @@ export class ServingUpstream {
     this.#policy = later.#policy
     this.#membership = later.#membership
     this.#balancer = later.#balancer
+    this.#positions = later.#positions
   }
 
   /** Takes over other members, unless it has later ones. */
@@ -56,6 +66,7 @@ export class ServingUpstream {
     if (membership.epoch <= this.#membership.epoch) return
     this.#membership = membership
     this.#balancer = this.#createBalancer()
+    this.#positions = positionsOf(this.#policy, membership)
   }
 
   #createBalancer(): TieredBalancer {
@@ -64,6 +75,10 @@ export class ServingUpstream {
     const cursor = row * CURSORS_PER_UPSTREAM
     return new TieredBalancer({ ...this.#memory, algorithm: balance, groups, cursor })
   }
+}
+
+function positionsOf({ stickyTtlMs }: UpstreamSnapshot, { backends }: Membership): ReadonlyMap<number, number> {
+  return new Map(stickyTtlMs === 0 ? [] : backends.map(({ id }, position) => [id, position]))
 }
 
 /** A snapshot that this worker serves, or whose connections still live. */

@@ -86,6 +86,8 @@ export class Slots {
   halfClosedAt = new Float64Array(0)
   /** The client's sockaddr: family and port in the first word, then the address; 5 words a connection. */
   clientAddress = new Int32Array(0)
+  /** The same, as bytes. */
+  clientBytes = new Uint8Array(0)
   /** Side that ended its stream first: 0 none, 1 client, 2 backend. */
   firstEnd = new Uint8Array(0)
   /** Whether keep-alive is set on the backend's socket. */
@@ -172,6 +174,7 @@ export class Slots {
     this.activeAt = enlarge(this.activeAt, new Float64Array(capacity))
     this.halfClosedAt = enlarge(this.halfClosedAt, new Float64Array(capacity))
     this.clientAddress = enlarge(this.clientAddress, new Int32Array(capacity * 5))
+    this.clientBytes = new Uint8Array(this.clientAddress.buffer)
     this.firstEnd = enlarge(this.firstEnd, new Uint8Array(capacity))
     this.keptAlive = enlarge(this.keptAlive, new Uint8Array(capacity))
     this.cause = enlarge(this.cause, new Uint8Array(capacity))

@@ -46,6 +46,8 @@ export interface UpstreamSnapshot {
   readonly row: number
   readonly balance: BalanceAlgorithm
   readonly sourcePrefix: SourcePrefix
+  /** Time for which a client keeps its backend; 0: clients are not kept. */
+  readonly stickyTtlMs: number
   readonly connectTimeoutMs: number
   /** Most backends that are tried for one connection. */
   readonly attempts: number

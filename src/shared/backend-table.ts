@@ -115,6 +115,12 @@ export class BackendTable {
     return inPanic ? (state & BY_OPERATOR) === 0 : state === 0
   }
 
+  /** Whether it may get a connection of a client that was on it before: draining keeps away new clients only. */
+  mayComeBack(row: number, inPanic: boolean): boolean {
+    const state = this.#state[row]! & ~BackendState.draining
+    return (inPanic ? state & BackendState.maintenance : state) === 0
+  }
+
   state(row: number): number {
     return Atomics.load(this.#state, row)
   }

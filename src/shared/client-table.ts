@@ -1,6 +1,13 @@
 import { ClientKey } from './client-key.ts'
 import { keyedHash } from './keyed-hash.ts'
 
+/** The locker id of main; that of worker n is n + 2. */
+export const MAIN_LOCKER = 1
+
+export function workerLocker(workerId: number): number {
+  return workerId + 2
+}
+
 /** Clients a table may be made for. */
 export const MAX_CLIENTS = 1_048_576
 const DEFAULT_CLIENTS = 65_536

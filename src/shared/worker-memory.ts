@@ -1,4 +1,5 @@
 import { BACKEND_HELD_BYTES, BACKEND_TABLE_BYTES } from './backend-table.ts'
+import { createClientTableMemory } from './client-table.ts'
 import { CONTROL_CELLS, WORKER_CELLS } from './control-cells.ts'
 import { MAX_CONNECTIONS_PER_WORKER, MAX_GROUPS, MAX_UPSTREAMS } from './limits.ts'
 import { RECORD_RING_BYTES } from './record-ring.ts'
@@ -14,6 +15,8 @@ export interface SharedMemory {
   readonly cursors: SharedArrayBuffer
   /** One int32 an upstream row: bit i says that group i is in a panic, so that health is ignored there. Main writes. */
   readonly panics: SharedArrayBuffer
+  /** client-table.ts: which backend each client had. */
+  readonly clients: SharedArrayBuffer
 }
 
 /** Memory of one worker that main reads, and cleans up when the worker is gone. */
@@ -29,12 +32,14 @@ export interface WorkerMemory {
   readonly descriptors: SharedArrayBuffer
 }
 
-export function createSharedMemory(): SharedMemory {
+/** `secret` is 8 random bytes, by which clients are hashed; `maxClients` is how many the client table remembers. */
+export function createSharedMemory(secret: Uint8Array, maxClients?: number): SharedMemory {
   return {
     control: new SharedArrayBuffer(4 * CONTROL_CELLS),
     backends: new SharedArrayBuffer(BACKEND_TABLE_BYTES),
     cursors: new SharedArrayBuffer(4 * MAX_UPSTREAMS * MAX_GROUPS),
     panics: new SharedArrayBuffer(4 * MAX_UPSTREAMS),
+    clients: createClientTableMemory(secret, maxClients),
   }
 }
 

@@ -6,6 +6,7 @@ import { encodeSockaddr } from '#src/kernel/sockaddr.js'
 import type { BalanceAlgorithm } from '#src/model/config.js'
 import type { BackendSnapshot, ListenerSnapshot, Snapshot } from '#src/model/snapshot.js'
 import { BACKEND_FIELDS, BACKEND_HELD_BYTES, BackendTable } from '#src/shared/backend-table.js'
+import { ClientTable, MAIN_LOCKER } from '#src/shared/client-table.js'
 import { RecordRing } from '#src/shared/record-ring.js'
 import {
   createSharedMemory,
@@ -30,7 +31,7 @@ const ROWS = 16
  * each connection of `connections` has its place.
  */
 export class Memory {
-  readonly shared: SharedMemory = createSharedMemory()
+  readonly shared: SharedMemory = createSharedMemory(new Uint8Array(8), 64)
   readonly own: WorkerMemory
   readonly records: RecordRing
   readonly #dirty: Int32Array[]
@@ -59,6 +60,7 @@ export class Memory {
   clean(): void {
     for (const words of this.#dirty) words.fill(0)
     this.records.drain(() => {})
+    new ClientTable(this.shared.clients, MAIN_LOCKER).forgetUpstream(0)
     const table = new BackendTable(this.shared.backends, this.own.held)
     for (let row = 0; row < ROWS; row++) table.assign(row, row + 1)
   }
@@ -127,6 +129,7 @@ export interface Policy {
   readonly connectMs: number
   readonly attempts: number
   readonly balance: BalanceAlgorithm
+  readonly stickyMs: number
 }
 
 export function createSnapshot(listeners: readonly SimListener[], policy: Policy): Snapshot {
@@ -155,6 +158,7 @@ export function createSnapshot(listeners: readonly SimListener[], policy: Policy
         row: 0,
         balance: policy.balance,
         sourcePrefix: { ipv4: 32, ipv6: 64 },
+        stickyTtlMs: policy.stickyMs,
         connectTimeoutMs: policy.connectMs,
         attempts: policy.attempts,
         failuresToTell: 2,

@@ -121,6 +121,7 @@ class Crowd implements Surroundings {
       connectMs: 5000,
       attempts: 3,
       balance: 'round-robin',
+      stickyMs: 0,
     })
     this.#rig = startReactor(Reactor, this.kernel, new Memory(count), defaultTuning, snapshot)
   }

@@ -191,6 +191,7 @@ function drawPolicy(random: Random): Policy {
     connectMs: long ? 5000 : random.between(10, 1000),
     attempts: random.between(1, 3),
     balance: random.pick(ALGORITHMS),
+    stickyMs: random.pick([0, 0, 0, 50, 10_000]),
   }
 }
 

@@ -22,7 +22,7 @@ function createSnapshot(generation: number, workers: number): Snapshot {
 function createSupervisor(t: TestContext): { supervisor: Supervisor; crashes: number[] } {
   const crashes: number[] = []
   const events = { onCrash: (worker: number) => void crashes.push(worker), onGiveUp: () => {}, onFailing: () => {} }
-  const supervisor = new Supervisor(createSharedMemory(), events)
+  const supervisor = new Supervisor(createSharedMemory(new Uint8Array(8)), events)
   t.after(() => supervisor.stop())
   return { supervisor, crashes }
 }

@@ -13,7 +13,7 @@ import { createSharedMemory, createWorkerMemory } from '#src/shared/worker-memor
 
 const NOW_MS = 10_000.5
 const WALL_MS = 1_700_000_000_000
-const shared = createSharedMemory()
+const shared = createSharedMemory(new Uint8Array(8))
 const own = createWorkerMemory(16)
 /** Of the kernel a recorder needs the clocks only. */
 const kernel = {
@@ -40,6 +40,7 @@ function createCore(): Core {
     name: 'chat',
     balance: 'round-robin',
     sourcePrefix: { ipv4: 32, ipv6: 64 },
+    stickyTtlMs: 0,
     connectTimeoutMs: 1,
     attempts: 8,
     failuresToTell: 0,
