@@ -178,6 +178,7 @@ export class ServingService implements Service {
     })
     // Access records begin with the commit, so the log that takes them is there before it.
     await access.commit()
+    await this.#upstreams.beforeServing(next)
     this.balancer.commit(next)
     this.#upstreams.commit()
     // Not where it is draining: a signal to stop may have come while this was prepared.

@@ -3,8 +3,9 @@ import type { Config } from '../model/config.ts'
 import type { Logger } from '../observe/logger.ts'
 import { BackendStates, type ServedUpstream } from './backend-states.ts'
 import { DiscoverySet } from './discovery-set.ts'
-import type { LoadBalancer } from './load-balancer.ts'
+import type { LoadBalancer, Prepared } from './load-balancer.ts'
 import type { Members } from './snapshot-builder.ts'
+import { StickyKeepers } from './sticky-keeper.ts'
 
 /** Who the backends of each upstream are, and which of them may get connections, while a configuration serves. */
 export class Upstreams {
@@ -12,6 +13,7 @@ export class Upstreams {
   readonly #log: Logger
   readonly #discoveries: DiscoverySet
   readonly #states: BackendStates
+  readonly #sticky: StickyKeepers
   /** Whether a reload is under way, and the upstreams whose members have changed meanwhile. */
   #isPreparing = false
   readonly #changed = new Set<string>()
@@ -29,6 +31,13 @@ export class Upstreams {
       log,
       endConnections: (rows, cause) => balancer.endConnections(rows, cause),
     })
+    const { clients, table, rows } = balancer
+    this.#sticky = new StickyKeepers({ clients, table, backends: rows.backends, log })
+  }
+
+  /** Makes ready what must be there before the first client: the sticky entries that were saved. */
+  async beforeServing(next: Prepared): Promise<void> {
+    await this.#sticky.follow(next)
   }
 
   /** Starts what a configuration has anew, and gives the backends of its upstreams. Then {@link commit} or {@link discard}. */
@@ -68,7 +77,7 @@ export class Upstreams {
   /** Ends checks and discoveries: nothing new is dialled any more. */
   async stop(): Promise<void> {
     this.#states.close()
-    await this.#discoveries.close()
+    await Promise.all([this.#discoveries.close(), this.#sticky.close()])
   }
 
   #endPreparing(): void {
@@ -95,6 +104,8 @@ export class Upstreams {
       return
     }
     this.#log.info('Backends changed', { upstream, backends: members.length })
+    const { upstreams } = this.#balancer.current!.snapshot
+    this.#sticky.followMembers(upstreams.find(({ name }) => name === upstream)!)
     this.#syncStates()
   }
 
