@@ -217,7 +217,8 @@ export class ServingService implements Service {
   }
 
   #refusal(): string {
-    return this.config === undefined ? 'Cannot start' : 'Refused the configuration; the earlier one goes on serving'
+    if (this.config === undefined) return 'Cannot start'
+    return `Refused the configuration; ${this.#isDraining ? 'the process is stopping' : 'the earlier one goes on serving'}`
   }
 
   #statusLine(result: ReloadResult): string {
