@@ -178,11 +178,20 @@ export class ServingService implements Service {
     // Not where it is draining: a signal to stop may have come while this was prepared.
     if (this.#state === 'starting') this.#state = 'serving'
     await this.balancer.retire().catch((error: unknown) => this.#options.log.error('A worker is late', { error }))
-    await this.#options.onServing(config)
+    await this.#tellServing(config)
     return {
       outcome: 'serving',
       generation: next.snapshot.generation,
       durationMs: Math.round(performance.now() - startedAt),
+    }
+  }
+
+  /** The configuration serves from the commit on, whatever comes of the settings that follow it. */
+  async #tellServing(config: Config): Promise<void> {
+    try {
+      await this.#options.onServing(config)
+    } catch (error) {
+      this.#options.log.error('The control plane cannot follow the configuration that serves', { error })
     }
   }
 
