@@ -24,7 +24,10 @@ export interface ServingServiceOptions {
   readonly descriptorLimit: number
   readonly connectionCapacity: number
   readonly onGiveUp: () => void
-  /** Told after every commit, to follow settings of the control plane itself. */
+  /**
+   * Told after every commit, to follow settings of the control plane itself, and again by a reload that finds nothing
+   * new, to try again what has failed.
+   */
   readonly onServing: (config: Config) => Promise<void>
 }
 
@@ -165,6 +168,7 @@ export class ServingService implements Service {
     if (this.#isDraining) throw stopping()
     const { current } = this.balancer
     if (current !== null && sameConfig(config, current.config)) {
+      await this.#tellServing(config)
       return { outcome: 'unchanged', generation: current.snapshot.generation }
     }
     const access = await this.#access.prepare(config.accessLog)
