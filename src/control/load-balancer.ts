@@ -7,7 +7,7 @@ import { createSharedMemory, type SharedMemory } from '../shared/worker-memory.t
 import { ListeningSockets, type OpenSocket, type SocketWish } from './listening-sockets.ts'
 import { RowRegistry } from './row-registry.ts'
 import { type BuiltSnapshot, buildSnapshot, type Rows } from './snapshot-builder.ts'
-import { Supervisor, type SupervisorEvents } from './supervisor.ts'
+import { ANSWER_TIMEOUT_MS, Supervisor, type SupervisorEvents, tooLate } from './supervisor.ts'
 
 /**
  * How long a socket that is about to be closed still takes clients whose handshake was under way: more than a round
@@ -38,7 +38,10 @@ export class LoadBalancer {
   #generation = 0
   /** Connections that were accepted by listeners whose rows are cleared. */
   #acceptedBefore = 0
-  /** Sockets that are being let go, so that a reload that wants the address again waits for that. */
+  /**
+   * Sockets that are being let go. A reload waits for that: it may want the address again, and the orders to let go must
+   * not meet a snapshot that does. Resolves however late a worker is, and never rejects.
+   */
   #retiring: Promise<void> = Promise.resolve()
 
   /**
@@ -75,7 +78,10 @@ export class LoadBalancer {
    * MCS_WORKER_FAILED, and then leaves all as it was.
    */
   async prepare(config: Config): Promise<Prepared> {
-    await this.#retiring
+    // A worker that has not obeyed the order to let go would not take the snapshot either.
+    if (!(await resolvesWithin(this.#retiring, ANSWER_TIMEOUT_MS))) {
+      throw tooLate('A worker did not let go of earlier listening sockets')
+    }
     this.#collectRows()
     const wishes = socketWishes(config)
     const { sockets, undo } = await this.sockets.open(wishes)
@@ -105,15 +111,17 @@ export class LoadBalancer {
 
   /**
    * Waits until every worker accepts under the current snapshot, then has the sockets that it does not have emptied
-   * and closed. The latter goes on after this has resolved.
+   * and closed. The latter goes on after this has resolved. Rejects with MCS_WORKER_FAILED where a worker is late; the
+   * sockets then stay open for as long as it is.
    */
   async retire(): Promise<void> {
     const { snapshot, sockets } = this.#current!
     const kept = new Set(sockets.values())
     const leaving = this.sockets.list().filter((socket) => !kept.has(socket))
     for (const socket of leaving) this.sockets.retire(socket)
-    await this.supervisor.switched(snapshot.generation)
-    if (leaving.length > 0) this.#retiring = this.#letGo(leaving)
+    const switched = this.supervisor.switched(snapshot.generation)
+    if (leaving.length > 0) this.#retiring = this.#letGo(leaving, switched)
+    await switched
   }
 
   /** Stops accepting: a snapshot without listeners serves. Connections live on. */
@@ -122,12 +130,15 @@ export class LoadBalancer {
     const next = await this.prepare({ ...config, listeners: [] })
     this.commit(next)
     await this.retire()
-    await this.#retiring
+    await resolvesWithin(this.#retiring, ANSWER_TIMEOUT_MS)
   }
 
-  async #letGo(sockets: readonly OpenSocket[]): Promise<void> {
+  /** Closes sockets once every worker has let them go: before, the number must not be given to another file. */
+  async #letGo(sockets: readonly OpenSocket[], switched: Promise<void>): Promise<void> {
+    // One that is late to switch is late to let go too, and is waited for there.
+    await switched.catch(() => {})
     await new Promise((resolve) => setTimeout(resolve, HANDSHAKE_LINGER_MS))
-    await this.supervisor.release(sockets.map((socket) => socket.id)).catch(() => {})
+    await this.supervisor.release(sockets.map((socket) => socket.id))
     for (const socket of sockets) this.sockets.close(socket)
     this.sockets.endSharing()
   }
@@ -161,6 +172,15 @@ export class LoadBalancer {
     this.rows.upstreams.collect(oldest, () => false)
     this.rows.backends.collect(oldest, (row) => this.table.active(row) > 0)
   }
+}
+
+/** Whether `promise`, which never rejects, resolves within `timeoutMs`. */
+async function resolvesWithin(promise: Promise<void>, timeoutMs: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined
+  const timeout = new Promise<boolean>((resolve) => {
+    timer = setTimeout(resolve, timeoutMs, false)
+  })
+  return Promise.race([promise.then(() => true), timeout]).finally(() => clearTimeout(timer))
 }
 
 function socketWishes(config: Config): SocketWish[] {
