@@ -1,10 +1,9 @@
-import { formatAddress } from '../model/address.ts'
 import type { Config } from '../model/config.ts'
 import { BackendTable } from '../shared/backend-table.ts'
 import { MAX_BACKENDS, MAX_LISTENERS, MAX_UPSTREAMS } from '../shared/limits.ts'
 import { ListenerCounter } from '../shared/worker-counters.ts'
 import { createSharedMemory, type SharedMemory } from '../shared/worker-memory.ts'
-import { ListeningSockets, type OpenSocket, type SocketWish } from './listening-sockets.ts'
+import { ListeningSockets, type OpenSocket, type SocketWish, socketKey } from './listening-sockets.ts'
 import { RowRegistry } from './row-registry.ts'
 import { type BuiltSnapshot, buildSnapshot, type Rows } from './snapshot-builder.ts'
 import { ANSWER_TIMEOUT_MS, Supervisor, type SupervisorEvents, tooLate } from './supervisor.ts'
@@ -19,6 +18,7 @@ const HANDSHAKE_LINGER_MS = 250
 export interface Prepared extends BuiltSnapshot {
   readonly config: Config
   readonly wishes: readonly SocketWish[]
+  /** By {@link socketKey}. */
   readonly sockets: ReadonlyMap<string, OpenSocket>
 }
 
@@ -90,7 +90,7 @@ export class LoadBalancer {
     try {
       built = buildSnapshot(config, generation, this.rows, sockets, this.#connectionCapacity)
       await this.supervisor.prepare(built.snapshot)
-      for (const wish of wishes) this.sockets.listen(sockets.get(formatAddress(wish.address))!, wish)
+      for (const wish of wishes) this.sockets.listen(sockets.get(wish.key)!, wish)
       return { ...built, config, wishes, sockets }
     } catch (error) {
       if (built !== null) this.supervisor.discard(built.snapshot)
@@ -185,7 +185,8 @@ async function resolvesWithin(promise: Promise<void>, timeoutMs: number): Promis
 
 function socketWishes(config: Config): SocketWish[] {
   return config.listeners.flatMap((listener) =>
-    listener.bind.map((address) => ({
+    listener.bind.map((address, index) => ({
+      key: socketKey(listener.name, index, address),
       listener: listener.name,
       address,
       backlog: listener.socket.backlog,

@@ -1,11 +1,12 @@
 import { performance } from 'node:perf_hooks'
 import { sameConfig } from '../config/same-config.ts'
+import { formatAddress } from '../model/address.ts'
 import type { Config } from '../model/config.ts'
 import { ConfigError, McsError } from '../model/errors.ts'
 import type { ProgramLogger } from '../observe/logger.ts'
 import type { Notifier } from '../systemd/notify.ts'
 import { AccessLogging } from './access-logging.ts'
-import { LoadBalancer } from './load-balancer.ts'
+import { LoadBalancer, type Prepared } from './load-balancer.ts'
 import type { LoadConfig, ReloadFault, ReloadResult, ReloadTrigger, Service, ServiceStatus } from './service.ts'
 import { openDescriptors, readTables } from './status.ts'
 import type { SupervisorEvents } from './supervisor.ts'
@@ -178,7 +179,7 @@ export class ServingService implements Service {
     })
     // Access records begin with the commit, so the log that takes them is there before it.
     await access.commit()
-    this.balancer.commit(next)
+    this.#logChosenPorts(next, this.balancer.commit(next))
     // Not where it is draining: a signal to stop may have come while this was prepared.
     if (this.#state === 'starting') this.#state = 'serving'
     await this.balancer.retire().catch((error: unknown) => this.#options.log.error('A worker is late', { error }))
@@ -187,6 +188,15 @@ export class ServingService implements Service {
       outcome: 'serving',
       generation: next.snapshot.generation,
       durationMs: Math.round(performance.now() - startedAt),
+    }
+  }
+
+  /** Where the file has port 0, nobody could know otherwise where to connect to. */
+  #logChosenPorts(next: Prepared, previous: Prepared | null): void {
+    for (const { key, listener, address } of next.wishes) {
+      if (address.family === 'unix' || address.port !== 0 || previous?.sockets.has(key)) continue
+      const bound = formatAddress(next.sockets.get(key)!.address)
+      this.#options.log.info('Listening on a port that the kernel chose', { listener, address: bound })
     }
   }
 

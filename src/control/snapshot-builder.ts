@@ -4,7 +4,7 @@ import { formatAddress } from '../model/address.ts'
 import type { Config, ListenerConfig, UpstreamConfig } from '../model/config.ts'
 import { McsError } from '../model/errors.ts'
 import type { BackendSnapshot, ListenerSnapshot, Snapshot, UpstreamSnapshot } from '../model/snapshot.ts'
-import type { OpenSocket } from './listening-sockets.ts'
+import { type OpenSocket, socketKey } from './listening-sockets.ts'
 import type { RowRegistry } from './row-registry.ts'
 
 /** Longest round of weighted round-robin, all weights of an upstream divided by what they share. */
@@ -30,7 +30,7 @@ export interface BuiltSnapshot {
 }
 
 /**
- * Turns a configuration into the snapshot that workers serve. `sockets` has the listening sockets by address;
+ * Turns a configuration into the snapshot that workers serve. `sockets` has the listening sockets by their keys;
  * `connectionLimit` is what descriptors allow. Throws MCS_LIMIT_EXCEEDED.
  */
 export function buildSnapshot(
@@ -64,8 +64,8 @@ function buildListener(
   return {
     name: listener.name,
     row: rows.listeners.rowFor(listener.name, listener.name),
-    sockets: listener.bind.map((address) => {
-      const { id, fd } = sockets.get(formatAddress(address))!
+    sockets: listener.bind.map((address, index) => {
+      const { id, fd } = sockets.get(socketKey(listener.name, index, address))!
       return { id, fd }
     }),
     upstream: config.upstreams.findIndex((upstream) => upstream.name === listener.upstream),
