@@ -6,6 +6,7 @@ import {
   admitNewClients,
   allowSharedBind,
   bindSocket,
+  boundPort,
   forbidSharedBind,
   listenOn,
   refuseNewClients,
@@ -16,16 +17,20 @@ import { McsError } from '../model/errors.ts'
 
 /** What a listener wants of its sockets. */
 export interface SocketWish {
+  /** {@link socketKey}. */
+  readonly key: string
   readonly listener: string
   readonly address: SocketAddress
   readonly backlog: number
   readonly keepAliveMs: number
 }
 
-/** A listening socket. It is kept by its address from one configuration to the next and never bound again. */
+/** A listening socket. It is kept by its key from one configuration to the next and never bound again. */
 export interface OpenSocket {
   readonly id: number
   readonly fd: number
+  readonly key: string
+  /** Where it is bound: with the port that the kernel chose where the wish had 0. */
   readonly address: SocketAddress
   isListening: boolean
   /** While no configuration wants it: it takes no new clients, and is closed when the workers have let it go. */
@@ -34,24 +39,33 @@ export interface OpenSocket {
   readonly file: string | undefined
 }
 
+/**
+ * What makes a wish of one configuration and one of the next the same socket: the address, whoever has it. With port 0 two
+ * may have the same and be bound beside each other, so there it is the listener, and which of its binds it is.
+ */
+export function socketKey(listener: string, bind: number, address: SocketAddress): string {
+  const text = formatAddress(address)
+  return address.family !== 'unix' && address.port === 0 ? `${listener}#${bind} ${text}` : text
+}
+
 const kernel = new Libc()
 const STALE_PROBE_MS = 1000
 
 /** The listening sockets of the process, opened and closed by main alone. */
 export class ListeningSockets {
-  readonly #byAddress = new Map<string, OpenSocket>()
+  readonly #byKey = new Map<string, OpenSocket>()
   /** Unix sockets whose file is gone: they only wait to be let go, and their address is free to be bound anew. */
   readonly #unlinked = new Set<OpenSocket>()
   #lastId = 0
 
   /** The sockets that are open, retiring ones included. */
   list(): OpenSocket[] {
-    return [...this.#byAddress.values(), ...this.#unlinked]
+    return [...this.#byKey.values(), ...this.#unlinked]
   }
 
   /**
    * Opens what is not open yet, bound and not listening. Throws MCS_BIND_FAILED, having closed what it opened. The
-   * result has the sockets by address, and `undo` for a reload that is given up.
+   * result has the sockets by key, and `undo` for a reload that is given up.
    */
   async open(wishes: readonly SocketWish[]): Promise<{ sockets: ReadonlyMap<string, OpenSocket>; undo(): void }> {
     const opened: OpenSocket[] = []
@@ -60,14 +74,13 @@ export class ListeningSockets {
       this.endSharing()
     }
     const sockets = new Map<string, OpenSocket>()
-    const wanted = new Set(wishes.map((wish) => formatAddress(wish.address)))
+    const wanted = new Set(wishes.map((wish) => wish.key))
     try {
       for (const wish of wishes) {
-        const key = formatAddress(wish.address)
-        const known = this.#byAddress.get(key)
+        const known = this.#byKey.get(wish.key)
         const socket = known ?? (await this.#bind(wish, wanted))
         if (known === undefined) opened.push(socket)
-        sockets.set(key, socket)
+        sockets.set(wish.key, socket)
       }
     } catch (error) {
       undo()
@@ -95,14 +108,13 @@ export class ListeningSockets {
       return
     }
     unlinkOwn(socket, socket.address.path)
-    this.#byAddress.delete(formatAddress(socket.address))
+    this.#byKey.delete(socket.key)
     this.#unlinked.add(socket)
   }
 
   /** Closes a socket that every worker has let go. */
   close(socket: OpenSocket): void {
-    const key = formatAddress(socket.address)
-    if (this.#byAddress.get(key) === socket) this.#byAddress.delete(key)
+    if (this.#byKey.get(socket.key) === socket) this.#byKey.delete(socket.key)
     this.#unlinked.delete(socket)
     if (socket.address.family === 'unix' && !socket.isRetiring) unlinkOwn(socket, socket.address.path)
     kernel.close(socket.fd)
@@ -120,21 +132,32 @@ export class ListeningSockets {
       fd = this.#tryBind(wish, wanted)
     }
     if (fd < 0) throw bindFailed(wish, -fd)
-    const { address } = wish
+    const { key } = wish
+    const address = boundAddress(wish, fd)
     const file = address.family === 'unix' ? identityOf(address.path) : undefined
-    const socket: OpenSocket = { id: ++this.#lastId, fd, address, isListening: false, isRetiring: false, file }
-    this.#byAddress.set(formatAddress(wish.address), socket)
+    const socket: OpenSocket = { id: ++this.#lastId, fd, key, address, isListening: false, isRetiring: false, file }
+    this.#byKey.set(key, socket)
     return socket
   }
 
   /** An address that overlaps one which is about to go can only be bound when both sockets share the port. */
   #tryBind(wish: SocketWish, wanted: ReadonlySet<string>): number {
     const overlapping = this.list().filter(
-      (socket) => overlaps(socket.address, wish.address) && !wanted.has(formatAddress(socket.address)),
+      (socket) => overlaps(socket.address, wish.address) && !wanted.has(socket.key),
     )
     for (const socket of overlapping) allowSharedBind(socket.fd)
     return bindSocket(wish.address, { keepAliveMs: wish.keepAliveMs, reusePort: overlapping.length > 0 })
   }
+}
+
+/** The address of a wish as it was bound. */
+function boundAddress(wish: SocketWish, fd: number): SocketAddress {
+  const { address } = wish
+  if (address.family === 'unix' || address.port !== 0) return address
+  const port = boundPort(fd)
+  if (port >= 0) return { ...address, port }
+  kernel.close(fd)
+  throw bindFailed(wish, -port)
 }
 
 function overlaps(a: SocketAddress, b: SocketAddress): boolean {

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { formatAddress } from '../model/address.ts'
 import type { Config, ServerConfig } from '../model/config.ts'
 import type { Membership } from '../model/snapshot.ts'
 import { BACKEND_HELD_BYTES, BackendTable } from '../shared/backend-table.ts'
@@ -7,10 +6,10 @@ import { ClientTable, MAIN_LOCKER } from '../shared/client-table.ts'
 import { MAX_BACKENDS, MAX_LISTENERS, MAX_UPSTREAMS } from '../shared/limits.ts'
 import { ListenerCounter } from '../shared/worker-counters.ts'
 import { createSharedMemory, type SharedMemory } from '../shared/worker-memory.ts'
-import { ListeningSockets, type OpenSocket, type SocketWish } from './listening-sockets.ts'
+import { ListeningSockets, type OpenSocket, type SocketWish, socketKey } from './listening-sockets.ts'
 import { type Age, RowRegistry } from './row-registry.ts'
 import { type BuiltSnapshot, buildMembership, buildSnapshot, type Members, type Rows } from './snapshot-builder.ts'
-import { Supervisor, type SupervisorEvents } from './supervisor.ts'
+import { ANSWER_TIMEOUT_MS, Supervisor, type SupervisorEvents, tooLate } from './supervisor.ts'
 
 /**
  * How long a socket that is about to be closed still takes clients whose handshake was under way: more than a round
@@ -23,6 +22,7 @@ export interface Prepared extends BuiltSnapshot {
   readonly config: Config
   readonly members: Members
   readonly wishes: readonly SocketWish[]
+  /** By {@link socketKey}. */
   readonly sockets: ReadonlyMap<string, OpenSocket>
 }
 
@@ -45,7 +45,10 @@ export class LoadBalancer {
   #epoch = 0
   /** Connections that were accepted by listeners whose rows are cleared. */
   #acceptedBefore = 0
-  /** Sockets that are being let go, so that a reload that wants the address again waits for that. */
+  /**
+   * Sockets that are being let go. A reload waits for that: it may want the address again, and the orders to let go must
+   * not meet a snapshot that does. Resolves however late a worker is, and never rejects.
+   */
   #retiring: Promise<void> = Promise.resolve()
 
   /**
@@ -89,7 +92,10 @@ export class LoadBalancer {
    * MCS_WORKER_FAILED, and then leaves all as it was.
    */
   async prepare(config: Config, members: Members = new Map()): Promise<Prepared> {
-    await this.#retiring
+    // A worker that has not obeyed the order to let go would not take the snapshot either.
+    if (!(await resolvesWithin(this.#retiring, ANSWER_TIMEOUT_MS))) {
+      throw tooLate('A worker did not let go of earlier listening sockets')
+    }
     this.#collectRows()
     const wishes = socketWishes(config)
     const { sockets, undo } = await this.sockets.open(wishes)
@@ -98,7 +104,7 @@ export class LoadBalancer {
     try {
       built = buildSnapshot(config, members, age, this.rows, sockets, this.#connectionCapacity)
       await this.supervisor.prepare(built.snapshot)
-      for (const wish of wishes) this.sockets.listen(sockets.get(formatAddress(wish.address))!, wish)
+      for (const wish of wishes) this.sockets.listen(sockets.get(wish.key)!, wish)
       return { ...built, config, members, wishes, sockets }
     } catch (error) {
       if (built !== null) this.supervisor.discard(built.snapshot)
@@ -119,15 +125,17 @@ export class LoadBalancer {
 
   /**
    * Waits until every worker accepts under the current snapshot, then has the sockets that it does not have emptied
-   * and closed. The latter goes on after this has resolved.
+   * and closed. The latter goes on after this has resolved. Rejects with MCS_WORKER_FAILED where a worker is late; the
+   * sockets then stay open for as long as it is.
    */
   async retire(): Promise<void> {
     const { snapshot, sockets } = this.#current!
     const kept = new Set(sockets.values())
     const leaving = this.sockets.list().filter((socket) => !kept.has(socket))
     for (const socket of leaving) this.sockets.retire(socket)
-    await this.supervisor.switched(snapshot.generation)
-    if (leaving.length > 0) this.#retiring = this.#letGo(leaving)
+    const switched = this.supervisor.switched(snapshot.generation)
+    if (leaving.length > 0) this.#retiring = this.#letGo(leaving, switched)
+    await switched
   }
 
   /**
@@ -168,12 +176,15 @@ export class LoadBalancer {
     const next = await this.prepare({ ...config, listeners: [] }, this.members)
     this.commit(next)
     await this.retire()
-    await this.#retiring
+    await resolvesWithin(this.#retiring, ANSWER_TIMEOUT_MS)
   }
 
-  async #letGo(sockets: readonly OpenSocket[]): Promise<void> {
+  /** Closes sockets once every worker has let them go: before, the number must not be given to another file. */
+  async #letGo(sockets: readonly OpenSocket[], switched: Promise<void>): Promise<void> {
+    // One that is late to switch is late to let go too, and is waited for there.
+    await switched.catch(() => {})
     await new Promise((resolve) => setTimeout(resolve, HANDSHAKE_LINGER_MS))
-    await this.supervisor.release(sockets.map((socket) => socket.id)).catch(() => {})
+    await this.supervisor.release(sockets.map((socket) => socket.id))
     for (const socket of sockets) this.sockets.close(socket)
     this.sockets.endSharing()
   }
@@ -219,9 +230,19 @@ export class LoadBalancer {
   }
 }
 
+/** Whether `promise`, which never rejects, resolves within `timeoutMs`. */
+async function resolvesWithin(promise: Promise<void>, timeoutMs: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined
+  const timeout = new Promise<boolean>((resolve) => {
+    timer = setTimeout(resolve, timeoutMs, false)
+  })
+  return Promise.race([promise.then(() => true), timeout]).finally(() => clearTimeout(timer))
+}
+
 function socketWishes(config: Config): SocketWish[] {
   return config.listeners.flatMap((listener) =>
-    listener.bind.map((address) => ({
+    listener.bind.map((address, index) => ({
+      key: socketKey(listener.name, index, address),
       listener: listener.name,
       address,
       backlog: listener.socket.backlog,

@@ -90,6 +90,7 @@ async function shutdown(
 /** The control plane's own parts that follow the configuration: the admin socket and the watcher. */
 class Followers {
   readonly #log: ProgramLogger
+  /** The admin socket that answers; the file may ask for another, which could not be opened. */
   #admin: { socket: string; server: { close(): Promise<void> } | null } = { socket: 'none', server: null }
   #watcher: { debounceMs: number; close(): Promise<void> } | null = null
   /** Digest of the file as it was when it was last loaded. */
@@ -116,7 +117,7 @@ class Followers {
 
   async #followAdmin({ admin }: Config, service: ServingService): Promise<void> {
     if (admin.socket === this.#admin.socket) return
-    const previous = this.#admin.server
+    const { socket: earlier, server: previous } = this.#admin
     try {
       const server =
         admin.socket === 'none' ? null : await startAdmin({ socket: admin.socket, service, log: this.#log })
@@ -124,7 +125,9 @@ class Followers {
       // An admin request may be what led here, and its answer is on the way.
       void previous?.close()
     } catch (error) {
-      this.#log.error('Goes on without the admin socket', { socket: admin.socket, error })
+      // The next reload tries again, also one that finds nothing new in the file.
+      if (previous === null) this.#log.error('Goes on without an admin socket', { error })
+      else this.#log.error('Goes on with the earlier admin socket', { socket: earlier, error })
     }
   }
 

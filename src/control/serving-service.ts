@@ -1,5 +1,6 @@
 import { performance } from 'node:perf_hooks'
 import { sameConfig } from '../config/same-config.ts'
+import { formatAddress } from '../model/address.ts'
 import type { Config } from '../model/config.ts'
 import { ConfigError, McsError } from '../model/errors.ts'
 import type { ProgramLogger } from '../observe/logger.ts'
@@ -25,7 +26,10 @@ export interface ServingServiceOptions {
   readonly descriptorLimit: number
   readonly connectionCapacity: number
   readonly onGiveUp: () => void
-  /** Told after every commit, to follow settings of the control plane itself. */
+  /**
+   * Told after every commit, to follow settings of the control plane itself, and again by a reload that finds nothing
+   * new, to try again what has failed.
+   */
   readonly onServing: (config: Config) => Promise<void>
 }
 
@@ -169,6 +173,7 @@ export class ServingService implements Service {
     if (this.#isDraining) throw stopping()
     const { current } = this.balancer
     if (current !== null && sameConfig(config, current.config)) {
+      await this.#tellServing(config)
       return { outcome: 'unchanged', generation: current.snapshot.generation }
     }
     const access = await this.#access.prepare(config.accessLog)
@@ -179,12 +184,13 @@ export class ServingService implements Service {
     // Access records begin with the commit, so the log that takes them is there before it.
     await access.commit()
     await this.#upstreams.beforeServing(next)
-    this.balancer.commit(next)
+    const previous = this.balancer.commit(next)
     this.#upstreams.commit()
+    this.#logChosenPorts(next, previous)
     // Not where it is draining: a signal to stop may have come while this was prepared.
     if (this.#state === 'starting') this.#state = 'serving'
     await this.balancer.retire().catch((error: unknown) => this.#options.log.error('A worker is late', { error }))
-    await this.#options.onServing(config)
+    await this.#tellServing(config)
     return {
       outcome: 'serving',
       generation: next.snapshot.generation,
@@ -198,6 +204,24 @@ export class ServingService implements Service {
       this.#upstreams.discard()
       throw error
     })
+  }
+
+  /** Where the file has port 0, nobody could know otherwise where to connect to. */
+  #logChosenPorts(next: Prepared, previous: Prepared | null): void {
+    for (const { key, listener, address } of next.wishes) {
+      if (address.family === 'unix' || address.port !== 0 || previous?.sockets.has(key)) continue
+      const bound = formatAddress(next.sockets.get(key)!.address)
+      this.#options.log.info('Listening on a port that the kernel chose', { listener, address: bound })
+    }
+  }
+
+  /** The configuration serves from the commit on, whatever comes of the settings that follow it. */
+  async #tellServing(config: Config): Promise<void> {
+    try {
+      await this.#options.onServing(config)
+    } catch (error) {
+      this.#options.log.error('The control plane cannot follow the configuration that serves', { error })
+    }
   }
 
   #refused(error: unknown): ReloadResult {
@@ -231,7 +255,8 @@ export class ServingService implements Service {
   }
 
   #refusal(): string {
-    return this.config === undefined ? 'Cannot start' : 'Refused the configuration; the earlier one goes on serving'
+    if (this.config === undefined) return 'Cannot start'
+    return `Refused the configuration; ${this.#isDraining ? 'the process is stopping' : 'the earlier one goes on serving'}`
   }
 
   #statusLine(result: ReloadResult): string {

@@ -11,7 +11,7 @@ import type {
   Snapshot,
   UpstreamSnapshot,
 } from '../model/snapshot.ts'
-import type { OpenSocket } from './listening-sockets.ts'
+import { type OpenSocket, socketKey } from './listening-sockets.ts'
 import type { Age, RowRegistry } from './row-registry.ts'
 
 /** The rows of everything that snapshots name. */
@@ -38,7 +38,7 @@ export interface BuiltSnapshot {
 }
 
 /**
- * Turns a configuration into the snapshot that workers serve. `sockets` has the listening sockets by address;
+ * Turns a configuration into the snapshot that workers serve. `sockets` has the listening sockets by their keys;
  * `connectionLimit` is what descriptors allow. Throws MCS_LIMIT_EXCEEDED.
  */
 export function buildSnapshot(
@@ -76,8 +76,8 @@ function buildListener(
   return {
     name: listener.name,
     row: rows.listeners.rowFor(listener.name, listener.name),
-    sockets: listener.bind.map((address) => {
-      const { id, fd } = sockets.get(formatAddress(address))!
+    sockets: listener.bind.map((address, index) => {
+      const { id, fd } = sockets.get(socketKey(listener.name, index, address))!
       return { id, fd }
     }),
     upstream: config.upstreams.findIndex((upstream) => upstream.name === listener.upstream),

@@ -4,6 +4,7 @@ import { formatAddress } from '../model/address.ts'
 import { BackendState } from '../shared/backend-table.ts'
 import { WorkerCell } from '../shared/control-cells.ts'
 import { BackendCounter, ListenerCounter, type WorkerCounters } from '../shared/worker-counters.ts'
+import { socketKey } from './listening-sockets.ts'
 import type { LoadBalancer, Prepared } from './load-balancer.ts'
 import type { BackendStateName, ServiceStatus } from './service.ts'
 import type { Upstreams } from './upstreams.ts'
@@ -46,7 +47,9 @@ function describeWorkers(balancer: LoadBalancer, served: Prepared): ServiceStatu
 function describeListeners(served: Prepared, sum: Sum): ServiceStatus['listeners'] {
   return served.snapshot.listeners.map(({ name, row, upstream }, index) => ({
     name,
-    addresses: served.config.listeners[index]!.bind.map(formatAddress),
+    addresses: served.config.listeners[index]!.bind.map((address, bind) =>
+      formatAddress(served.sockets.get(socketKey(name, bind, address))!.address),
+    ),
     upstream: served.snapshot.upstreams[upstream]!.name,
     active: sum((counters) => counters.listenerActive(row)),
     accepted: sum((counters) => counters.readListener(row, ListenerCounter.accepted)),

@@ -7,7 +7,7 @@ import type { Age } from './row-registry.ts'
 import { type WorkerExit, WorkerHandle } from './worker-handle.ts'
 
 /** How long a worker may take to answer an order. It answers within microseconds unless something is badly wrong. */
-const ANSWER_TIMEOUT_MS = 10_000
+export const ANSWER_TIMEOUT_MS = 10_000
 const CRASH_WINDOW_MS = 60_000
 /** Crashes within the window after which the process gives up. */
 const MAX_CRASHES = 5
@@ -126,13 +126,16 @@ export class Supervisor {
     )
   }
 
-  /** Has every worker accept who still waits on these sockets, and let go of them. */
+  /**
+   * Has every worker accept who still waits on these sockets, and let go of them. Resolves when each has answered or its
+   * thread has ended, however long that takes: until then a worker may wait on the descriptors by their numbers.
+   */
   async release(sockets: readonly number[]): Promise<void> {
     await Promise.all(
       this.running.map((handle) => {
         const accepts = (report: WorkerReport) =>
           report.type === 'released' && sockets.every((id) => report.sockets.includes(id))
-        const answer = this.#answer(handle, accepts, true)
+        const answer = this.#answer(handle, accepts, true, Number.POSITIVE_INFINITY)
         handle.order({ type: 'release', sockets })
         return answer
       }),
@@ -192,6 +195,7 @@ export class Supervisor {
   #onExit(handle: WorkerHandle, exit: WorkerExit): void {
     if (this.#isStopping) return
     if (exit.error !== undefined && this.#onlyPendingWants(handle, exit)) {
+      this.#settle(handle, (waiter) => waiter.acceptsExit)
       this.#settle(handle, () => true, cannotStart(handle, exit.error))
       return
     }
@@ -234,15 +238,23 @@ export class Supervisor {
     return this.#crashTimes.length >= MAX_CRASHES
   }
 
-  /** Waits for a report of the worker. One that is replaced meanwhile may answer for it, or its end does. */
-  #answer(handle: WorkerHandle, accepts: (report: WorkerReport) => boolean, acceptsExit: boolean): Promise<void> {
+  /**
+   * Waits for a report of the worker, for at most `timeoutMs`. One that is replaced meanwhile may answer for it, or its
+   * end does.
+   */
+  #answer(
+    handle: WorkerHandle,
+    accepts: (report: WorkerReport) => boolean,
+    acceptsExit: boolean,
+    timeoutMs: number = ANSWER_TIMEOUT_MS,
+  ): Promise<void> {
     return new Promise((resolve, reject) => {
       const waiters = this.#waiters.get(handle)!
-      const timer = setTimeout(() => {
+      const giveUp = () => {
         waiters.delete(waiter)
-        const message = `Worker ${handle.id} did not answer within ${ANSWER_TIMEOUT_MS} ms; the earlier configuration goes on serving`
-        reject(new McsError('MCS_WORKER_FAILED', message, { source: 'internal', retryable: true }))
-      }, ANSWER_TIMEOUT_MS)
+        reject(tooLate(`Worker ${handle.id} did not answer`))
+      }
+      const timer = timeoutMs === Number.POSITIVE_INFINITY ? undefined : setTimeout(giveUp, timeoutMs)
       const waiter: Waiter = {
         accepts,
         acceptsExit,
@@ -260,6 +272,12 @@ export class Supervisor {
   #settle(handle: WorkerHandle, isMeant: (waiter: Waiter) => boolean, error?: McsError): void {
     for (const waiter of [...this.#waiters.get(handle)!]) if (isMeant(waiter)) waiter.settle(error)
   }
+}
+
+/** What a reload is refused with when an answer has not come in time. `what` is the beginning of the message. */
+export function tooLate(what: string): McsError {
+  const message = `${what} within ${ANSWER_TIMEOUT_MS} ms; the earlier configuration goes on serving`
+  return new McsError('MCS_WORKER_FAILED', message, { source: 'internal', retryable: true })
 }
 
 function cannotStart(handle: WorkerHandle, cause: unknown): McsError {

@@ -1,4 +1,6 @@
+import { randomInt } from 'node:crypto'
 import { type MessagePort, receiveMessageOnPort, workerData } from 'node:worker_threads'
+import { seededRandom } from '../balance/seeded-random.ts'
 import { createEpollEvents, Libc } from '../kernel/libc.ts'
 import type { SharedMemory, WorkerMemory } from '../shared/worker-memory.ts'
 import type { WorkerOrder, WorkerReport } from './messages.ts'
@@ -25,7 +27,7 @@ const reactor = new Reactor({
   own,
   events: createEpollEvents(kernel, defaultTuning.eventsPerTurn),
   wakeFd,
-  random: Math.random,
+  random: seededRandom(randomInt(2 ** 31)),
   port: {
     receive: () => receiveMessageOnPort(port)?.message as WorkerOrder | undefined,
     report: (report: WorkerReport) => port.postMessage(report),

@@ -20,6 +20,7 @@ import { setKeepAlive } from './socket-option.ts'
 
 const c = {
   bind: declare('int bind(int, uintptr_t, uint32_t)'),
+  getsockname: declare('int getsockname(int, uintptr_t, uintptr_t)'),
   listen: declare('int listen(int, int)'),
   setsockopt: declare('int setsockopt(int, int, int, uintptr_t, uint32_t)'),
 }
@@ -27,6 +28,10 @@ const c = {
 const kernel = new Libc()
 /** Where bind(2) reads the address: its number must not outlive the memory, which an optimizer may let go early. */
 const room = permanent(SOCKADDR_BYTES)
+/** Where getsockname(2) reads how much room there is. */
+const length = permanent(4)
+/** Of `sin_port` and of `sin6_port`. */
+const PORT_OFFSET = 2
 
 /**
  * Opens a socket and binds it, without listening yet. Accepted sockets inherit TCP_NODELAY and the keep-alive times
@@ -51,6 +56,13 @@ export function bindSocket(address: SocketAddress, options: { keepAliveMs: numbe
   if (result >= 0) return fd
   kernel.close(fd)
   return result
+}
+
+/** The port that an IPv4 or IPv6 socket is bound to, or the negated errno: the kernel chooses one where 0 was asked for. */
+export function boundPort(fd: number): number {
+  length.memory.writeUInt32LE(SOCKADDR_BYTES)
+  const result = checked(c.getsockname(fd, room.at, length.at))
+  return result < 0 ? result : room.memory.readUInt16BE(PORT_OFFSET)
 }
 
 /** listen(2). On a socket that listens already it sets the backlog. Returns 0 or the negated errno. */

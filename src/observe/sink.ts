@@ -42,6 +42,8 @@ export class Sink {
   readonly #queue = new LineQueue()
   readonly #waiters: { readonly at: number; readonly settled: () => void }[] = []
   #fd: number
+  /** The file as it was last opened again, while lines that were taken before wait for the present one. */
+  #reopened: { fd: number; readonly switched: Promise<void> } | undefined
   #owned: boolean
   #state: 'open' | 'closing' | 'closed' = 'open'
   /** Bytes ever taken, and how many of them are written or lost: the difference is pending. */
@@ -113,16 +115,22 @@ export class Sink {
   }
 
   /**
-   * Opens the file again under its name, and goes over to it when all that was taken before is written. Rejects with
-   * MCS_LOG_UNWRITABLE, and then goes on with the file it has. Does nothing to a descriptor.
+   * Opens the file again under its name, and goes over to it when all that was taken before is written. Of several
+   * that wait for that, the latest has the file that all of them go over to. Rejects with MCS_LOG_UNWRITABLE, and then
+   * goes on with the file it has. Does nothing to a descriptor.
    */
   async reopen(): Promise<void> {
     if (this.#path === undefined) return
     const fd = await openLogFile(this.#path)
     if (this.#takenBytes === this.#settledBytes) return this.#switchTo(fd)
-    return new Promise((resolve) => {
-      this.#waiters.push({ at: this.#takenBytes, settled: () => resolve(this.#switchTo(fd)) })
-    })
+    if (this.#reopened === undefined) {
+      this.#reopened = { fd, switched: this.#switchWhenSettled() }
+    } else {
+      // A stuck pipe may never take what waits for it: there is one descriptor for all that ask meanwhile.
+      closeQuietly(this.#reopened.fd)
+      this.#reopened.fd = fd
+    }
+    return this.#reopened.switched
   }
 
   /** Writes what was taken, for at most `timeoutMs` (1 s), loses the rest, and closes what it opened. */
@@ -188,6 +196,18 @@ export class Sink {
     while (this.#waiters.length > 0 && this.#waiters[0]!.at <= this.#settledBytes) this.#waiters.shift()!.settled()
     if (this.#state === 'closed') this.#release()
     else this.#next()
+  }
+
+  /** Goes over to the reopened file when all that is taken by now is written or lost. */
+  #switchWhenSettled(): Promise<void> {
+    return new Promise((resolve) => {
+      const settled = () => {
+        const { fd } = this.#reopened!
+        this.#reopened = undefined
+        resolve(this.#switchTo(fd))
+      }
+      this.#waiters.push({ at: this.#takenBytes, settled })
+    })
   }
 
   /** Called between two writes only. */

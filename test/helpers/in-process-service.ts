@@ -42,8 +42,15 @@ export interface InProcessService {
   readonly notified: string[]
 }
 
-/** The running program's service with real workers, in the test's own process. Its threads end with the test. */
-export function createService(t: TestContext, file: Config | Promise<Config>): InProcessService {
+/**
+ * The running program's service with real workers, in the test's own process. Its threads end with the test. `onServing`
+ * is what the service tells of what it serves.
+ */
+export function createService(
+  t: TestContext,
+  file: Config | Promise<Config>,
+  onServing: (config: Config) => Promise<void> = async () => {},
+): InProcessService {
   const logged: string[] = []
   const note = (message: string) => void logged.push(message)
   const log: ProgramLogger = {
@@ -65,7 +72,7 @@ export function createService(t: TestContext, file: Config | Promise<Config>): I
     descriptorLimit: 1024,
     connectionCapacity: 1000,
     onGiveUp: () => note('gave up'),
-    onServing: async () => {},
+    onServing,
   })
   t.after(() => service.balancer.supervisor.stop())
   const made = { service, file, logged, notified: notifier.sent }

@@ -5,7 +5,7 @@ import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import test, { type TestContext } from 'node:test'
-import { ListeningSockets, type OpenSocket, type SocketWish } from '#src/control/listening-sockets.js'
+import { ListeningSockets, type OpenSocket, type SocketWish, socketKey } from '#src/control/listening-sockets.js'
 import { SO_REUSEPORT, SOL_SOCKET } from '#src/kernel/constants.js'
 import { formatAddress, type SocketAddress } from '#src/model/address.js'
 import { McsError } from '#src/model/errors.js'
@@ -15,7 +15,7 @@ import { readOption } from '../../helpers/socket-option.ts'
 import { temporaryDirectory } from '../../helpers/temporary-directory.ts'
 
 function wish(address: SocketAddress): SocketWish {
-  return { listener: 'edge', address, backlog: 16, keepAliveMs: 60_000 }
+  return { key: socketKey('edge', 0, address), listener: 'edge', address, backlog: 16, keepAliveMs: 60_000 }
 }
 
 function everywhere(port: number): SocketAddress {

@@ -18,10 +18,10 @@ function createRows(maximum = 65_536): Rows {
 function socketsOf(config: Config): Map<string, OpenSocket> {
   const addresses = config.listeners.flatMap((listener) => listener.bind)
   return new Map(
-    addresses.map((address, i) => [
-      formatAddress(address),
-      { id: i + 1, fd: i + 10, address, isListening: false, isRetiring: false, file: undefined },
-    ]),
+    addresses.map((address, i) => {
+      const key = formatAddress(address)
+      return [key, { id: i + 1, fd: i + 10, key, address, isListening: false, isRetiring: false, file: undefined }]
+    }),
   )
 }
 
