@@ -1,15 +1,15 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import type { TestContext } from 'node:test'
+import type { Cleanup } from './cleanup.ts'
 import { waitUntil } from './wait-until.ts'
 
 /**
- * Starts a server and waits until `ready` stands in what it prints. It is ended with the test, by `endedBy`.
+ * Starts a server and waits until `ready` stands in what it prints. It is ended at the end, by `endedBy`.
  *
  * @throws with what it printed where it ends or is silent for too long.
  */
 export async function startServer(
-  t: TestContext,
+  t: Cleanup,
   program: string,
   args: readonly string[],
   ready: RegExp,

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { makeCertificate } from './certificate.ts'
 import { startServer } from './child-server.ts'
+import { type Cleanup, CleanupList } from './cleanup.ts'
 import { freePort } from './free-port.ts'
 import { temporaryDirectory } from './temporary-directory.ts'
 
@@ -60,7 +61,10 @@ export async function startPostgres(t: TestContext): Promise<PostgresServers | u
     t.skip('PostgreSQL is not installed')
     return undefined
   }
-  const directory = temporaryDirectory(t)
+  // The servers write to the directory until they have ended, so it goes after them.
+  const cleanup = new CleanupList()
+  t.after(() => cleanup.run())
+  const directory = temporaryDirectory(cleanup)
   own(directory)
   const run = (program: string, args: readonly string[], input = '') =>
     execFileSync(join(programs, program), args, { ...owner, cwd: directory, input, stdio: 'pipe', timeout: 30_000 })
@@ -76,16 +80,16 @@ export async function startPostgres(t: TestContext): Promise<PostgresServers | u
   writeFileSync(join(primary, 'pg_hba.conf'), access)
   run('postgres', ['--single', '-D', primary, 'postgres'], roles)
   const primaryPort = await freePort()
-  await serve(t, programs, primary, primaryPort)
+  await serve(cleanup, programs, primary, primaryPort)
 
   const standby = join(directory, 'standby')
   run('pg_basebackup', ['-h', '127.0.0.1', '-p', `${primaryPort}`, '-U', 'postgres', '-D', standby, '-R', '-c', 'fast'])
   const standbyPort = await freePort()
-  await serve(t, programs, standby, standbyPort)
+  await serve(cleanup, programs, standby, standbyPort)
   return { primaryPort, standbyPort, socket: join(directory, `.s.PGSQL.${primaryPort}`), ca: certificate.cert }
 }
 
-async function serve(t: TestContext, programs: string, directory: string, port: number): Promise<void> {
+async function serve(t: Cleanup, programs: string, directory: string, port: number): Promise<void> {
   const args = ['-D', directory, '-p', `${port}`]
   const ready = /ready to accept (?:read-only )?connections/
   // SIGQUIT: at once, and its children with it.

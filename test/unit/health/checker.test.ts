@@ -6,6 +6,8 @@ import { probe } from '#src/health/probe.js'
 import type { SocketAddress } from '#src/model/address.js'
 import type { HealthConfig } from '#src/model/config.js'
 import { freePort } from '../../helpers/free-port.ts'
+import { requirePeer } from '../../helpers/peers.ts'
+import { runScript } from '../../helpers/script.ts'
 import { waitUntil } from '../../helpers/wait-until.ts'
 import { loopback, makeHealth, startBackend, told } from './fixture.ts'
 
@@ -188,4 +190,29 @@ test('Checker may be closed, and told other targets, by those whom it tells', as
     told.filter((each) => !each.startsWith('c')),
     ['a result', 'b result', 'b change'],
   )
+})
+
+test('Checker takes no backend down because this process has no descriptor left', async (t) => {
+  if (requirePeer(t, 'prlimit') === undefined) return
+  const said = await runScript(
+    t,
+    `
+import { openSync } from 'node:fs'
+import { Checker } from '#src/health/checker.js'
+const checker = new Checker({
+  onChange: () => console.log('changed'),
+  onResult: (key, result) => {
+    console.log(key, result.step, result.reason, checker.state(key).state)
+    process.exit()
+  },
+})
+try {
+  for (;;) openSync('/dev/null')
+} catch {
+  checker.setTargets([{ key: 'a', address: ${JSON.stringify(loopback(1))}, config: ${JSON.stringify(makeHealth())} }])
+}
+`,
+    { prefix: ['prlimit', '--nofile=64'] },
+  )
+  assert.equal(said.trim(), 'a connect no free descriptor in this process unknown')
 })

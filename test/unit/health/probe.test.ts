@@ -70,11 +70,11 @@ test('probe() does not fail a check because its own thread was busy for longer t
       ['send', 'b'],
       ['expect', 'ok'],
     ],
-    { timeoutMs: 80 },
+    { timeoutMs: 250 },
   )
   const result = probe(address, config)
   // The backend lives in this thread too: it answers when the thread is free again, as the check's deadline has passed.
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300)
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 600)
   assert.equal(told(await result), 'ok')
 })
 
@@ -107,8 +107,8 @@ test('probe() of send-expect names the step, and what came in place of what was 
 
 test('probe() of send-expect waits for enough bytes, and times out at that step', async (t) => {
   const address = await startBackend(t, (socket) => socket.write('+PO'))
-  const result = await probe(address, sendExpect([['expect', '+PONG']], { timeoutMs: 60 }))
-  assert.equal(told(result), 'expect 1: no answer within 60 ms, got "+PO"')
+  const result = await probe(address, sendExpect([['expect', '+PONG']], { timeoutMs: 250 }))
+  assert.equal(told(result), 'expect 1: no answer within 250 ms, got "+PO"')
 })
 
 test('probe() of send-expect understands bytes that come one by one', async (t) => {
