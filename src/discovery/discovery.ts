@@ -196,7 +196,10 @@ class SourceFollower implements Discovery {
       const read = await this.#bounded((source) => source.read())
       if (!this.#closed) this.#take(read)
       // A record that is good for a minute need not be asked for every second; while there is none, it must.
-      if (read.found.length > 0) pauseMs = Math.max(intervalMs, read.freshForMs ?? 0)
+      // And an update that is held back is looked at again when its time has come.
+      const heldUntilMs = this.#set.heldBack?.untilMs ?? Number.POSITIVE_INFINITY
+      const freshForMs = Math.min(read.freshForMs ?? 0, heldUntilMs - performance.now())
+      if (read.found.length > 0) pauseMs = Math.max(intervalMs, freshForMs)
     } catch (error) {
       this.#lose(error)
     }

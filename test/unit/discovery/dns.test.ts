@@ -80,6 +80,15 @@ test('startDiscovery() asks no more often than the least time to live', async (t
   assert.ok(performance.now() - begin > 800, `${performance.now() - begin} ms`)
 })
 
+test('startDiscovery() believes an update that is held back when its time has come, however long records are good', async (t) => {
+  const server = await DnsServer.start(t)
+  server.records.set('chat.test', [a('10.0.0.1'), a('10.0.0.2'), a('10.0.0.3')])
+  const followed = followName(t, server, { record: 'a', holdBackMs: 300 })
+  await shows(followed, '10.0.0.1:9100', '10.0.0.2:9100', '10.0.0.3:9100')
+  server.records.set('chat.test', [a('10.0.0.1', 3600)])
+  await shows(followed, '10.0.0.1:9100')
+})
+
 test('startDiscovery() takes port, priority and weight of SRV records, and the addresses of their targets', async (t) => {
   const server = await DnsServer.start(t)
   const services = [srv('a.test', 9101, 10, 30), srv('b.test', 9102, 20, 5), srv('gone.test', 9103, 10, 1)]

@@ -96,6 +96,15 @@ test('connectRedis() reads every master of a cluster', async (t) => {
   await waitUntil('all are found', () => followed.addresses().join() === wanted.join())
 })
 
+test('RedisClient.describe() leaves out passwords, and what would act on a terminal', (t) => {
+  const sentinel = { master: 'chat', nodes: [{ host: '127.0.0.1', port: 1 }], password: 'of-sentinel' }
+  const client = connectRedis(redisConfig('redis://:p%40ss@127.0.0.1:1', { sentinel }))
+  t.after(() => client.close())
+  const said = client.describe(new Error('p@ss, p%40ss and of-sentinel\u001b[2J\r\nare wrong'))
+  assert.equal(said, '***, *** and *** [2J are wrong')
+  assert.equal(client.describe(new Error('x'.repeat(5000))).length, 200)
+})
+
 test('readTarget() takes URLs apart, and quotes none that it refuses', () => {
   const tls = { serverName: '', ca: 'system', verify: true }
   assert.deepEqual(readTarget({ url: 'rediss://us%40er:p%3Aw@[::1]:7000/3', tls }), {
@@ -114,6 +123,9 @@ test('readTarget() takes URLs apart, and quotes none that it refuses', () => {
     database: 0,
     isTls: false,
   })
+  for (const change of [{ ca: '/ca.pem' }, { serverName: 'redis.internal' }, { verify: false }]) {
+    assert.equal(readTarget({ url: 'redis://h', tls: { ...tls, ...change } }).isTls, true)
+  }
   for (const url of ['', 'http://:geheim@h', 'redis://:geheim@', 'redis://:geheim@h/db', 'geheim']) {
     assert.throws(
       () => readTarget({ url, tls }),

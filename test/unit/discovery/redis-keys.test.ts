@@ -105,12 +105,16 @@ test('startDiscovery() keeps everybody while Redis hangs, and goes on when it an
   await beat(redis, [1, 2], 500)
   const followed = follow(t, configOf(redisConfig(redis.url)))
   await shows(followed, 1, 2)
+  const connections = async () => String(await redis.client.client('LIST')).match(/\bid=\d+/g) ?? []
+  const before = await connections()
   redis.signal('SIGSTOP')
   await waitUntil('the source is lost', () => followed.discovery.status().state === 'lost')
   assert.deepEqual(followed.addresses(), addresses(1, 2))
   redis.signal('SIGCONT')
   await beat(redis, [2, 3])
   await shows(followed, 2, 3)
+  // Questions without an answer would pile up on the connection that hangs: it was given up.
+  assert.notDeepEqual(await connections(), before)
 })
 
 test('startDiscovery() refuses what a poisoned registry holds, counts it, and tells it once', async (t) => {
