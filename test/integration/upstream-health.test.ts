@@ -1,16 +1,18 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
-import type { Cleanup } from '../helpers/cleanup.ts'
+import { type TestContext, test } from 'node:test'
+import { makeCertificate } from '../helpers/certificate.ts'
+import { startServer } from '../helpers/child-server.ts'
 import { freePort } from '../helpers/free-port.ts'
 import { countByBackend, GreetedClient, openClients, tryGreeting } from '../helpers/greeted-client.ts'
 import { LoadBalancerProcess } from '../helpers/load-balancer-process.ts'
 import { NamedBackend } from '../helpers/named-backend.ts'
+import { requirePeer } from '../helpers/peers.ts'
 import { ResettingBackend } from '../helpers/resetting-backend.ts'
 import { waitUntil } from '../helpers/wait-until.ts'
 
 const quick = 'interval: 100ms, timeout: 500ms, rise: 2, fall: 2'
 
-async function start(t: Cleanup, upstream: string) {
+async function start(t: TestContext, upstream: string) {
   const port = await freePort()
   const config = (text: string) => `reload: { watch: false }
 listeners: { edge: { bind: "127.0.0.1:${port}", upstream: web } }
@@ -192,4 +194,31 @@ test('Slow start leads a backend that comes up to its share step by step', async
   await becomes('up', 'up')
   const counts = countByBackend(await openClients(t, port, 100))
   assert.ok(counts.a! > 70, `its share is a tenth: ${JSON.stringify(counts)}`)
+})
+
+test('25. A check that expects bytes times out at that step when too few come', async (t) => {
+  const backend = await NamedBackend.start(t, 'a')
+  const health = `{ type: send-expect, interval: 100ms, timeout: 300ms, fall: 1, steps: [{ expect: "a\\\\n" }, { send: "pi" }, { expect: "ping" }] }`
+  const { lb, becomes } = await start(t, `{ servers: [{ address: "${backend.address}" }], health: ${health} }`)
+  await becomes('down')
+  const [{ check } = { check: '' }] = (await lb.status()).upstreams[0]!.backends
+  assert.match(check ?? '', /^expect 3: .*"ping".*"pi"|^expect 3: .*300 ms/)
+})
+
+test('26. A TLS check sends the configured server name, and a wrong one fails', async (t) => {
+  const certificate = makeCertificate(t, 'DNS:backend.test')
+  const openssl = requirePeer(t, 'openssl')
+  if (certificate === undefined || openssl === undefined) return
+  const address = `127.0.0.1:${await freePort()}`
+  const { cert, key } = certificate
+  await startServer(t, openssl, ['s_server', '-accept', address, '-cert', cert, '-key', key, '-www'], /^ACCEPT/m)
+  const upstream = (serverName: string) => `
+    servers: [{ address: "${address}" }]
+    health: { type: tls, interval: 100ms, fall: 1, rise: 1, tls: { ca: ${cert}, serverName: ${serverName} } }
+`
+  const { lb, becomes, reload } = await start(t, upstream('other.test'))
+  await becomes('down')
+  assert.match((await lb.status()).upstreams[0]!.backends[0]!.check ?? '', /^tls: .*other\.test/)
+  await reload(upstream('backend.test'))
+  await becomes('up')
 })

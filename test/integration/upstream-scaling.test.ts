@@ -1,0 +1,143 @@
+import assert from 'node:assert/strict'
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { type TestContext, test } from 'node:test'
+import { freePort } from '../helpers/free-port.ts'
+import { openClients, tryGreeting } from '../helpers/greeted-client.ts'
+import { LoadBalancerProcess } from '../helpers/load-balancer-process.ts'
+import { NamedBackend } from '../helpers/named-backend.ts'
+import { RedisServer } from '../helpers/redis-server.ts'
+import { waitUntil } from '../helpers/wait-until.ts'
+
+/** Longer by hand: SOAK_SECONDS=60 npm test -- upstream-scaling. */
+const SECONDS = Number(process.env.SOAK_SECONDS ?? 6)
+
+async function start(t: TestContext, upstream: string, workers = 2) {
+  const port = await freePort()
+  const lb = await LoadBalancerProcess.start(
+    t,
+    `workers: ${workers}
+listeners: { edge: { bind: "127.0.0.1:${port}", upstream: chat } }
+upstreams:
+  chat: ${upstream}
+`,
+  )
+  return { lb, port }
+}
+
+/** Has `clients` connect one after the other, again and again, until `isOver`. Returns what each came to. */
+async function load(t: TestContext, port: number, clients: number, isOver: () => boolean): Promise<Map<string, number>> {
+  const results = new Map<string, number>()
+  const run = async () => {
+    while (!isOver()) {
+      const result = await tryGreeting(t, port)
+      results.set(result, (results.get(result) ?? 0) + 1)
+    }
+  }
+  await Promise.all(Array.from({ length: clients }, run))
+  return results
+}
+
+test('Backends that are scaled up and down at random cost no client an error', async (t) => {
+  const redis = await RedisServer.start(t)
+  const { lb, port } = await start(
+    t,
+    `{ discovery: { type: redis-keys, redis: { url: "${redis.url}" }, interval: 200ms }, connect: { attempts: 4, timeout: 1s } }`,
+  )
+  const running = new Map<string, NamedBackend>()
+  const beat = async (backend: NamedBackend) =>
+    void (await redis.client.call('SET', `mcs:node:${backend.address}`, '', 'PX', '1500'))
+  const grow = async () => {
+    const backend = await NamedBackend.start(t, 'ok')
+    running.set(backend.address, backend)
+    await beat(backend)
+  }
+  for (let i = 0; i < 10; i++) await grow()
+  await waitUntil('ten serve', async () => (await lb.status()).upstreams[0]!.backends.length === 10)
+  const endsAt = performance.now() + SECONDS * 1000
+  const isOver = () => performance.now() >= endsAt
+  const heart = setInterval(() => {
+    for (const backend of running.values()) void beat(backend)
+  }, 400)
+  t.after(() => clearInterval(heart))
+  const scaling = (async () => {
+    for (let step = 0; !isOver(); step++) {
+      const addresses = [...running.keys()]
+      if (addresses.length < 8 || (addresses.length < 20 && step % 2 === 0)) await grow()
+      else {
+        // At once and without a word, as a machine that fails does: its key lives on for a while.
+        const address = addresses[step % addresses.length]!
+        running.get(address)!.close()
+        running.delete(address)
+      }
+      await new Promise((resolve) => setTimeout(resolve, 150))
+    }
+  })()
+  const results = await load(t, port, 8, isOver)
+  await scaling
+  assert.deepEqual([...results.keys()], ['ok'], `${JSON.stringify([...results])}`)
+  assert.equal((await lb.status()).generation, 1)
+})
+
+test('A backend that is killed gets no connection later than its time to live and a second', async (t) => {
+  const redis = await RedisServer.start(t)
+  const program = fileURLToPath(new URL('../helpers/lone-backend.js', import.meta.url))
+  const child = fork(program, { stdio: 'ignore' })
+  t.after(() => child.kill('SIGKILL'))
+  const [address] = (await once(child, 'message')) as [string]
+  const living = await NamedBackend.start(t, 'living')
+  await redis.client.call('SET', `mcs:node:${living.address}`, '', 'EX', '600')
+  await redis.client.call('SET', `mcs:node:${address}`, '', 'PX', '2000')
+  const { lb, port } = await start(
+    t,
+    `{ discovery: { type: redis-keys, redis: { url: "${redis.url}" }, interval: 500ms } }`,
+    1,
+  )
+  await waitUntil('it has served', async () => (await tryGreeting(t, port)) === 'lone')
+  await redis.client.call('SET', `mcs:node:${address}`, '', 'PX', '2000')
+  child.kill('SIGKILL')
+  const killedAt = performance.now()
+  let lastAttemptAt = killedAt
+  let failures = 0
+  while (performance.now() - killedAt < 4500) {
+    assert.equal(await tryGreeting(t, port), 'living', 'no client meets an error in between')
+    const { connectFailures } = (await lb.status()).upstreams[0]!.backends.find((one) => one.address === address) ?? {
+      connectFailures: failures,
+    }
+    if (connectFailures > failures) lastAttemptAt = performance.now()
+    failures = connectFailures
+  }
+  assert.ok(failures > 0, 'it was tried while its key lived')
+  assert.ok(lastAttemptAt - killedAt < 3000, `the last attempt was ${lastAttemptAt - killedAt} ms after its end`)
+})
+
+test('Five updates of discovery a second make no generation, and counts stay exact', async (t) => {
+  const redis = await RedisServer.start(t)
+  const backends = await Promise.all(Array.from({ length: 6 }, () => NamedBackend.start(t, 'ok')))
+  const announce = ({ address }: NamedBackend) => redis.client.call('SET', `mcs:node:${address}`, '', 'EX', '600')
+  for (const backend of backends) await announce(backend)
+  const { lb, port } = await start(
+    t,
+    `{ discovery: { type: redis-keys, redis: { url: "${redis.url}" }, interval: 100ms, maxRemoval: 100% } }`,
+  )
+  await waitUntil('six serve', async () => (await lb.status()).upstreams[0]!.backends.length === 6)
+  const clients = await openClients(t, port, 200)
+  const endsAt = performance.now() + SECONDS * 1000
+  for (let step = 0; performance.now() < endsAt; step++) {
+    const backend = backends[step % 6]!
+    await redis.client.call('DEL', `mcs:node:${backend.address}`)
+    await new Promise((resolve) => setTimeout(resolve, 150))
+    await announce(backend)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  await waitUntil('six serve', async () => (await lb.status()).upstreams[0]!.backends.length === 6)
+  const { generation, generations, upstreams } = await lb.status()
+  assert.equal(generation, 1)
+  assert.deepEqual(generations, [{ generation: 1, connections: 200 }])
+  assert.equal(
+    upstreams[0]!.backends.reduce((sum, { active }) => sum + active, 0),
+    200,
+  )
+  for (const client of clients) assert.ok(await client.echoes())
+})
