@@ -65,6 +65,16 @@ upstreams: { chat: { servers: [{ address: "127.0.0.1:9" }] } }
       .split('\n')
       .filter((line) => line.includes('error'))
     const shown = readFileSync('docs/logs.md', 'utf8')
-    assert.ok(shown.includes(`\n\`\`\`${format === 'json' ? 'json' : ''}\n${seen.join('\n')}\n\`\`\`\n`), seen.join('\n'))
+    assert.ok(
+      shown.includes(`\n\`\`\`${format === 'json' ? 'json' : ''}\n${seen.join('\n')}\n\`\`\`\n`),
+      seen.join('\n'),
+    )
   })
 }
+
+test('README.md shows a configuration that is served from any directory', async (t) => {
+  const config = /```yaml\n(.*?)```/s.exec(readFileSync('README.md', 'utf8'))?.[1] ?? ''
+  const env = { MCS_PORT: String(await freePort()) }
+  const lb = await LoadBalancerProcess.start(t, { config, raw: true, env })
+  assert.equal((await lb.status()).configFile, lb.configFile)
+})

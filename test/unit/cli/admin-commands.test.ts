@@ -72,6 +72,26 @@ test('mcs-lb reload finds the socket of a file that has errors', async (t) => {
   assert.equal(service.reloads, 1)
 })
 
+test('mcs-lb reload, reopen and status say that the file is the trouble where they had to try the default socket', async (t) => {
+  const directory = await temporaryDirectory(t)
+  const missing = join(directory, 'missing.yaml')
+  const broken = join(directory, 'broken.yaml')
+  const variable = join(directory, 'variable.yaml')
+  await writeFile(broken, '{ "admin"\n')
+  await writeFile(variable, `admin: { socket: "\${NOWHERE}/a.sock" }\n`)
+  const remedy = 'Give --config with the file of the running process, or --socket'
+  const tried = 'The default was tried: Cannot ask mcs-lb on "/run/mcs-lb/admin.sock": there is no such socket'
+  for (const [command, file, trouble] of [
+    ['reload', missing, `Cannot read the configuration file "${missing}": there is no such file`],
+    ['reopen', broken, `Cannot read admin.socket in "${broken}": it is not YAML`],
+    ['status', variable, `admin.socket in "${variable}" has a variable`],
+  ] as const) {
+    const { code, stderr } = await runProgram([command, '--config', file])
+    assert.equal(code, 1)
+    assert.ok(stderr.startsWith(`MCS_ADMIN_UNREACHABLE: ${trouble}. ${remedy}. ${tried}`), stderr)
+  }
+})
+
 test('mcs-lb status says that a file without an admin socket leaves nobody to ask', async (t) => {
   const file = join(await temporaryDirectory(t), 'lb.yaml')
   await writeFile(file, 'admin: { socket: none }\n')
