@@ -172,6 +172,51 @@ test('parseConfig() refuses what YAML leaves open', () => {
   assert.match(faultsOf(`%YAML 1.1\n---\n${minimal}`)[0] ?? '', /this is YAML 1\.1/)
 })
 
+test('parseConfig() tells the first fault of the YAML alone, and what mends it', () => {
+  const edge = (text: string) =>
+    faultsOf(changed('edge:\n    bind: 127.0.0.1:64400\n    upstream: chat', `edge: ${text}`))
+  assert.deepEqual(edge(`{ bind: 127.0.0.1:\${UP:-7000}, upstream: chat }`), [
+    '3:28  | a variable within { } or [ ] is not in quotes | put the value in quotes',
+  ])
+  assert.deepEqual(edge('{ bind: [::]:7000, upstream: chat }'), [
+    '3:21  | the address [::]:7000 is not in quotes | put it in quotes: "[::]:7000"',
+  ])
+  const bind = (text: string) => faultsOf(changed('bind: 127.0.0.1:64400', text))
+  assert.deepEqual(bind('bind: [::1]:7000'), [
+    '4:16  | the address [::1]:7000 is not in quotes | put it in quotes: "[::1]:7000"',
+  ])
+  assert.deepEqual(bind('bind:127.0.0.1:7000'), ['4:5  | there is no blank after "bind:" | put a blank after bind:'])
+  assert.deepEqual(bind('bind: "127.0.0.1'), ['10:1  | a quotation mark is not closed | add the closing one'])
+  assert.deepEqual(bind('bind: @a'), [
+    '4:11  | a value starts with a character that YAML keeps for itself | put the value in quotes',
+  ])
+  assert.deepEqual(bind('bind: *:7000'), [
+    '4:11 listeners.edge.bind | "*:7000" names no host | write "0.0.0.0:7000" for IPv4, "[::]:7000" for IPv6, or both in a list',
+  ])
+  assert.deepEqual(faultsOf(`${minimal}      - { address: "10.0.0.2:9100"\n`), [
+    '11:1  | a bracket is not closed | close it, on a line that is indented further than its key',
+  ])
+})
+
+test('parseConfig() quotes no more of a text that is no YAML than it needs', () => {
+  assert.doesNotMatch(appended('workers: "a" hunter2').join(), /hunter2/)
+})
+
+test('parseConfig() knows a file of nginx and of HAProxy', () => {
+  const nginx = /^1:1 {2}\| this looks like a configuration of nginx \| docs\/from-nginx\.md /
+  for (const text of [
+    'upstream chat {\n  server 10.0.0.1:9100;\n}\n',
+    '# ours\n\nuser www-data;\nevents {\n}\n',
+    "stream {\n  log_format a '[$time_local]: $status';\n}\n",
+  ]) {
+    const faults = faultsOf(text)
+    assert.equal(faults.length, 1)
+    assert.match(faults[0] ?? '', nginx)
+  }
+  const haproxy = 'global\n  maxconn 1000\nfrontend a\n  bind *:80\n  default_backend b\n'
+  assert.match(faultsOf(haproxy).join(), /^1:1 {2}\| this looks like a configuration of HAProxy/)
+})
+
 test('parseConfig() refuses what grows or nests without end', () => {
   const letters = [...'abcdefghi']
   const bomb = letters.map((name, index) => {
