@@ -36,6 +36,75 @@ test('parseConfig() names a missing key and what it means', () => {
   ])
 })
 
+/** The hints for a line that is put into the listener, the upstream, or its first server. */
+function hintsOf(place: 'listener' | 'upstream' | 'server', line: string): string[] {
+  const before = { listener: 'upstreams:', upstream: '    servers:', server: '' }[place]
+  const indent = place === 'server' ? '        ' : '    '
+  const text = before === '' ? `${minimal}${indent}${line}\n` : changed(before, `${indent}${line}\n${before}`)
+  return issuesOf(text).map((issue) => issue.hint)
+}
+
+test('parseConfig() knows keys by the names that nginx and HAProxy give them', () => {
+  assert.deepEqual(hintsOf('server', 'max_conns: 3'), ['did you mean maxConnections?'])
+  assert.deepEqual(hintsOf('server', 'port: 3'), ['did you mean address?'])
+  assert.deepEqual(hintsOf('listener', 'proxy_timeout: 5s'), ['it is timeouts.idle'])
+  assert.deepEqual(hintsOf('listener', 'timeouts: { connect: 5s }'), ['it is upstreams.<name>.connect.timeout'])
+  assert.deepEqual(hintsOf('listener', 'maxconn: 4'), [
+    'it is upstreams.<name>.servers[].maxConnections or limits.connections',
+  ])
+  assert.deepEqual(hintsOf('upstream', 'least_conn: true'), ['did you mean balance?'])
+  assert.deepEqual(hintsOf('upstream', 'retries: 3'), ['it is connect.attempts'])
+  assert.match(appended('access_log: x').join(), /did you mean accessLog\?/)
+  assert.match(appended('worker_connections: 5').join(), /it is limits\.connections/)
+  assert.match(appended('__proto__: 5').join(), /the keys here are version, /)
+})
+
+test('parseConfig() says where a key stands that is in another place of the file', () => {
+  assert.deepEqual(hintsOf('listener', 'backlog: 10'), ['it is socket.backlog'])
+  assert.deepEqual(hintsOf('listener', 'keep_alive: 10s'), ['it is socket.keepAlive'])
+  assert.deepEqual(hintsOf('listener', 'connect: { timeout: 5s }'), ['it is upstreams.<name>.connect'])
+  assert.deepEqual(hintsOf('listener', 'socket: { timeouts: {} }'), ['it is listeners.<name>.timeouts'])
+  assert.deepEqual(hintsOf('upstream', 'weight: 3'), ['it is servers[].weight'])
+  assert.deepEqual(hintsOf('listener', 'name: a'), [
+    'the keys here are bind, socket, timeouts, upstream, onUnavailable',
+  ])
+})
+
+test('parseConfig() tells a required key that is misspelt once', () => {
+  const fault = (line: string) => faultsOf(changed('bind: 127.0.0.1:64400', line))
+  assert.deepEqual(fault('bnid: 127.0.0.1:64400'), [
+    '4:5 listeners.edge.bnid | the key "bnid" is not known | did you mean bind?',
+  ])
+  assert.deepEqual(fault('listen: 127.0.0.1:64400'), [
+    '4:5 listeners.edge.listen | the key "listen" is not known | did you mean bind?',
+  ])
+  assert.equal(fault('colour: red').length, 2)
+  const edge = changed(
+    'edge:\n    bind: 127.0.0.1:64400\n    upstream: chat',
+    'edge: { bind:1.2.3.4:5, upstream: chat }',
+  )
+  assert.deepEqual(
+    issuesOf(edge).map((issue) => issue.hint),
+    ['put a blank after bind:'],
+  )
+})
+
+test('parseConfig() shows how text is written that stands where a server or a number is meant', () => {
+  const hint = (line: string) => server(line).map((fault) => fault.split(' | ')[2])
+  assert.deepEqual(hint('127.0.0.1:7101'), ['write { address: "127.0.0.1:7101" }'])
+  assert.deepEqual(hint('127.0.0.1:7101 weight=2'), ['write { address: "10.0.0.1:9100" }'])
+  assert.deepEqual(hint('address:127.0.0.1:7101'), ['put a blank after address:'])
+  assert.match(
+    faultsOf(changed('servers:\n      - address: 10.0.0.1:9100', 'servers: 10.0.0.1:9100')).join(),
+    /write \[\{ address: "10\.0\.0\.1:9100" \}\]$/,
+  )
+  assert.match(appended('limits: { connections: 50k }').join(), /write 50000$/)
+  assert.match(appended('workers: 50k').join(), /write auto, or a whole number from 1 to 64$/)
+  assert.deepEqual(hintsOf('listener', 'onUnavailable: 503'), ['did you mean http-503?'])
+  assert.match(appended('log: { level: warning }').join(), /did you mean warn\?$/)
+  assert.match(appended('reload: { debounce: 1m30s }').join(), /write 90s$/)
+})
+
 test('parseConfig() says which unit is missing or wrong', () => {
   assert.deepEqual(appended('reload: { debounce: 200 }'), [
     '10:21 reload.debounce | 200 has no unit | write 200ms or 200s',
