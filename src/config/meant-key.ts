@@ -5,8 +5,8 @@ import { childSchema, type SchemaNode, schema, schemaAt } from './schema.ts'
 import type { SourceNode } from './source.ts'
 import { keyWithoutBlank } from './yaml-fault.ts'
 
-/** Keys that stand in so many places that one which is elsewhere is hardly meant. */
-const common: ReadonlySet<string> = new Set(['name', 'type', 'path', 'key', 'by', 'url', 'port', 'address', 'ttl'])
+/** Words that say so little, or are hoped for in so many places, that the same key elsewhere is hardly meant. */
+const common: ReadonlySet<string> = new Set(['name', 'type', 'path', 'key', 'by', 'url', 'port', 'address', 'tls'])
 const maxPlaces = 3
 
 /** What was probably meant by an unknown key. */
@@ -24,12 +24,11 @@ export function meantKey(key: string, path: Path, value: SourceNode | undefined)
   const likely = nearest(key, keys)
   if (likely !== undefined) return didYouMean(likely)
   const here = templateOf(path)
-  const places = placesOf(key, here, value)
+  const places = placesOf(key, value)
   const beside = places.find((place) => place === join(here, place.split('.').at(-1) ?? ''))
   if (beside !== undefined) return didYouMean(beside.split('.').at(-1) ?? '')
-  const inside =
-    here === '' ? [] : places.filter((place) => place.startsWith(`${here}.`) || place.startsWith(`${here}[`))
-  const shown = inside.length > 0 ? inside.map((place) => place.slice(here.length + 1)) : places
+  const inside = here === '' ? [] : places.filter((place) => place.startsWith(`${here}.`))
+  const shown = shallowest(inside.length > 0 ? inside.map((place) => place.slice(here.length + 1)) : places)
   if (shown.length > 0 && shown.length <= maxPlaces) return { key: undefined, hint: `it is ${shown.join(' or ')}` }
   return { key: undefined, hint: `the keys here are ${keys.join(', ')}` }
 }
@@ -38,16 +37,22 @@ function didYouMean(key: string): MeantKey {
   return { key, hint: `did you mean ${key}?` }
 }
 
-/** Where keys stand that another program calls so; else where a key of this name stands whose value is of this kind. */
-function placesOf(key: string, here: string, value: SourceNode | undefined): readonly string[] {
+/** Where a key of this name stands whose value is of this kind; else where the key stands that others call so. */
+function placesOf(key: string, value: SourceNode | undefined): readonly string[] {
   const plain = plainName(key)
   templates ??= collectTemplates()
   const known = templates
   const foreign = (foreignKeys.get(plain) ?? []).filter((place) => known.all.has(place))
   const isMap = value?.kind === 'map'
-  const named = (known.byName.get(plain) ?? []).filter((place) => known.all.get(place) === isMap)
-  const own = common.has(plain) ? named.filter((place) => here !== '' && place.startsWith(`${here}.`)) : named
+  const named = common.has(plain) ? [] : (known.byName.get(plain) ?? [])
+  const own = named.filter((place) => known.all.get(place) === isMap)
   return own.length > 0 ? own : foreign
+}
+
+function shallowest(places: readonly string[]): string[] {
+  const depth = (place: string) => place.split('.').length
+  const least = Math.min(...places.map(depth))
+  return places.filter((place) => depth(place) === least)
 }
 
 interface Templates {

@@ -49,9 +49,8 @@ test('parseConfig() knows keys by the names that nginx and HAProxy give them', (
   assert.deepEqual(hintsOf('server', 'port: 3'), ['did you mean address?'])
   assert.deepEqual(hintsOf('listener', 'proxy_timeout: 5s'), ['it is timeouts.idle'])
   assert.deepEqual(hintsOf('listener', 'timeouts: { connect: 5s }'), ['it is upstreams.<name>.connect.timeout'])
-  assert.deepEqual(hintsOf('listener', 'maxconn: 4'), [
-    'it is upstreams.<name>.servers[].maxConnections or limits.connections',
-  ])
+  assert.deepEqual(hintsOf('listener', 'maxconn: 4'), ['it is limits.connections'])
+  assert.deepEqual(hintsOf('upstream', 'maxconn: 4'), ['it is servers[].maxConnections'])
   assert.deepEqual(hintsOf('upstream', 'least_conn: true'), ['did you mean balance?'])
   assert.deepEqual(hintsOf('upstream', 'retries: 3'), ['it is connect.attempts'])
   assert.match(appended('access_log: x').join(), /did you mean accessLog\?/)
