@@ -11,9 +11,16 @@ export async function reload(options: AdminCommandOptions): Promise<ExitCode> {
   const { socket, answer } = await askProcess(options, 'POST', '/reload')
   if (answer.status !== 200 && answer.status !== 422) throw refuse(socket, 'reload', answer)
   const result = answer.body as ReloadResult
-  if (options.json) printJson(result)
+  if (options.json) printJson(withoutEmptyHints(result))
   else await printResult(result)
   return exitCodeOf(result)
+}
+
+/** A fault that nothing helps against has no hint, rather than an empty one. */
+function withoutEmptyHints(result: ReloadResult): unknown {
+  if (result.outcome !== 'refused') return result
+  const errors = result.errors.map(({ hint, ...fault }) => (hint === '' ? fault : { ...fault, hint }))
+  return { ...result, errors }
 }
 
 async function printResult(result: ReloadResult): Promise<void> {

@@ -52,6 +52,18 @@ test('mcs-lb reload exits 1 where this machine refused, not the file', async (t)
   assert.match(stdout, /MCS_BIND_FAILED: Cannot bind 0\.0\.0\.0:443\n {2}grant CAP_NET_BIND_SERVICE/)
 })
 
+test('mcs-lb reload --json leaves out a hint that says nothing', async (t) => {
+  const { socket, service } = await startTestAdmin(t)
+  const fault = { code: 'MCS_SYSTEM', message: 'Cannot reload' }
+  const errors = [
+    { ...fault, hint: '' },
+    { ...fault, hint: 'do this' },
+  ]
+  service.onReload = async () => ({ outcome: 'refused', generation: 3, errors })
+  const { stdout } = await runProgram(['reload', '--socket', socket, '--json'])
+  assert.deepEqual(JSON.parse(stdout).errors, [fault, { ...fault, hint: 'do this' }])
+})
+
 test('mcs-lb reload, reopen and status exit 1 with a remedy where nobody answers', async (t) => {
   const socket = join(await temporaryDirectory(t), 'admin.sock')
   for (const command of ['reload', 'reopen', 'status']) {
