@@ -178,11 +178,14 @@ function logCapacity(log: ProgramLogger, service: ServingService, descriptorLimi
     connectionCapacity: Math.min(capacity, asked),
     workers: service.config!.workers,
   })
-  if (capacity < asked) {
-    log.warn(
-      `limits.connections is ${asked}, but ${descriptorLimit} file descriptors allow ${capacity}; raise LimitNOFILE to ${asked * DESCRIPTORS_PER_CONNECTION + RESERVED_DESCRIPTORS}`,
-    )
-  }
+  if (capacity >= asked) return
+  const needed = asked * DESCRIPTORS_PER_CONNECTION + RESERVED_DESCRIPTORS
+  // systemd.exec(5): every process of a unit has the variable, and others have no LimitNOFILE to raise.
+  const remedy =
+    process.env.INVOCATION_ID === undefined
+      ? `run "ulimit -n ${needed}" before the start`
+      : `raise LimitNOFILE to ${needed}`
+  log.warn(`limits.connections is ${asked}, but ${descriptorLimit} file descriptors allow ${capacity}; ${remedy}`)
 }
 
 function readVersion(): string {
