@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { join, relative } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { freePort } from '../helpers/free-port.ts'
 import { LoadBalancerProcess } from '../helpers/load-balancer-process.ts'
+import { temporaryDirectory } from '../helpers/temporary-directory.ts'
 import { waitUntil } from '../helpers/wait-until.ts'
+import { runProgram } from '../unit/cli/run-program.ts'
 
 const upstreams = 'upstreams: { web: { servers: [{ address: "127.0.0.1:9" }] } }\n'
 
@@ -93,4 +96,14 @@ ${upstreams}`,
     })
     await waitUntil('it is told', () => remedy.test(lb.stderr))
   }
+})
+
+test('the log names the file by its absolute path', async (t) => {
+  const file = join(temporaryDirectory(t), 'missing.yaml')
+  const { code, stderr } = await runProgram(['run', '--config', relative(process.cwd(), file)])
+  assert.equal(code, 78)
+  assert.match(
+    JSON.parse(stderr.split('\n')[0] ?? '').message,
+    new RegExp(`the configuration file "${file}": there is no`),
+  )
 })

@@ -42,8 +42,7 @@ test('suggestDuration() and suggestSize() give what was meant', () => {
 })
 
 test('suggestDuration() is silent where it cannot tell', () => {
-  for (const text of ['', 'soon', '5 fortnights', '0', '5 constructor'])
-    assert.equal(suggestDuration(text), '')
+  for (const text of ['', 'soon', '5 fortnights', '0', '5 constructor']) assert.equal(suggestDuration(text), '')
 })
 
 test('suggestDuration() and suggestSize() give only what is accepted', () => {
