@@ -53,18 +53,13 @@ function createProgram(): Command {
 }
 
 function addFileCommands(program: Command): void {
-  program
-    .command('run')
-    .description('serve the file in the foreground; SIGHUP reloads, SIGTERM drains and ends')
-    .addOption(configOption())
-    .action(async (options: { config: string }) => {
+  fileCommand(program, 'run', 'serve the file in the foreground; SIGHUP reloads, SIGTERM drains and ends').action(
+    async (options: { config: string }) => {
       const { run } = await import('./run.ts')
       await run(options)
-    })
-  program
-    .command('check')
-    .description('list every error of the file; starts nothing')
-    .addOption(configOption())
+    },
+  )
+  fileCommand(program, 'check', 'list every error of the file; starts nothing')
     .option('--json', 'print { "valid", "issues" }')
     .action(async (options: { config: string; json?: boolean }) => {
       const { check } = await import('./check.ts')
@@ -150,12 +145,24 @@ export interface AdminCommandOptions {
 }
 
 function adminCommand(program: Command, name: string, description: string): Command {
+  return fileCommand(program, name, description)
+    .option('-s, --socket <path>', 'the admin socket; without it, admin.socket of the configuration file')
+    .option('--json', 'print the answer as JSON')
+}
+
+/** A command that takes a file by --config, and says so where one is given as an argument. */
+function fileCommand(program: Command, name: string, description: string): Command {
   return program
     .command(name)
     .description(description)
-    .option('-s, --socket <path>', 'the admin socket; without it, admin.socket of the configuration file')
     .addOption(configOption())
-    .option('--json', 'print the answer as JSON')
+    .allowExcessArguments()
+    .hook('preAction', (_, command) => {
+      const [file] = command.args
+      if (file === undefined) return
+      const message = `error: '${name}' takes no argument; did you mean --config ${file}?`
+      command.error(message, { code: 'commander.excessArguments' })
+    })
 }
 
 function configOption(): Option {

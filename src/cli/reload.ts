@@ -1,7 +1,6 @@
-import { adminRequest } from '../admin/client.ts'
 import type { ReloadFault, ReloadResult } from '../control/service.ts'
 import type { ConfigIssue } from '../model/errors.ts'
-import { findAdminSocket } from './admin-socket.ts'
+import { askProcess } from './admin-socket.ts'
 import { refuse } from './answer.ts'
 import { ExitCode } from './exit-code.ts'
 import { printIssues, printJson, printLine } from './print.ts'
@@ -9,13 +8,19 @@ import type { AdminCommandOptions } from './program.ts'
 
 /** `mcs-lb reload`: waits for the running process's answer and exits by it: 0, or 78 where it refused the file. */
 export async function reload(options: AdminCommandOptions): Promise<ExitCode> {
-  const socket = await findAdminSocket(options)
-  const answer = await adminRequest(socket, 'POST', '/reload')
+  const { socket, answer } = await askProcess(options, 'POST', '/reload')
   if (answer.status !== 200 && answer.status !== 422) throw refuse(socket, 'reload', answer)
   const result = answer.body as ReloadResult
-  if (options.json) printJson(result)
+  if (options.json) printJson(withoutEmptyHints(result))
   else await printResult(result)
   return exitCodeOf(result)
+}
+
+/** A fault that nothing helps against has no hint, rather than an empty one. */
+function withoutEmptyHints(result: ReloadResult): unknown {
+  if (result.outcome !== 'refused') return result
+  const errors = result.errors.map(({ hint, ...fault }) => (hint === '' ? fault : { ...fault, hint }))
+  return { ...result, errors }
 }
 
 async function printResult(result: ReloadResult): Promise<void> {

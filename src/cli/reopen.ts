@@ -1,5 +1,4 @@
-import { adminRequest } from '../admin/client.ts'
-import { findAdminSocket } from './admin-socket.ts'
+import { askProcess } from './admin-socket.ts'
 import { refuse } from './answer.ts'
 import { ExitCode } from './exit-code.ts'
 import { printJson, printLine } from './print.ts'
@@ -7,8 +6,7 @@ import type { AdminCommandOptions } from './program.ts'
 
 /** `mcs-lb reopen`: for logrotate's postrotate; exits 0 once the running process writes to the new files. */
 export async function reopen(options: AdminCommandOptions): Promise<ExitCode> {
-  const socket = await findAdminSocket(options)
-  const answer = await adminRequest(socket, 'POST', '/reopen')
+  const { socket, answer } = await askProcess(options, 'POST', '/reopen')
   if (answer.status !== 200) throw refuse(socket, 'reopen the logs of', answer)
   if (options.json) printJson(answer.body)
   else printLine('The log files are open again.')

@@ -1,6 +1,5 @@
-import { adminRequest } from '../admin/client.ts'
 import type { ServiceStatus } from '../control/service.ts'
-import { findAdminSocket } from './admin-socket.ts'
+import { askProcess } from './admin-socket.ts'
 import { refuse } from './answer.ts'
 import { ExitCode } from './exit-code.ts'
 import { printJson, printLine } from './print.ts'
@@ -9,8 +8,7 @@ import { formatStatus } from './status-text.ts'
 
 /** `mcs-lb status`: tables for people, or `--json` as the process gave it. */
 export async function status(options: AdminCommandOptions): Promise<ExitCode> {
-  const socket = await findAdminSocket(options)
-  const answer = await adminRequest(socket, 'GET', '/status')
+  const { socket, answer } = await askProcess(options, 'GET', '/status')
   if (answer.status !== 200) throw refuse(socket, 'get the status of', answer)
   if (options.json) printJson(answer.body)
   else printLine(formatStatus(answer.body as ServiceStatus))

@@ -104,6 +104,10 @@ class SourceBuilder {
       const message = 'this alias names no anchor that is complete before it'
       return this.#broken(startOf(node), path, message, 'put text that starts with a "*" in quotes')
     }
+    if (path[0] === 'listeners' && /^:\d{1,5}$/.test(name)) {
+      const hint = `write "0.0.0.0${name}" for IPv4, "[::]${name}" for IPv6, or both in a list`
+      return this.#broken(startOf(node), path, `"*${name}" names no host`, hint)
+    }
     const message = `the alias ${quote(`*${name}`)} names no anchor that is complete before it`
     return this.#broken(
       startOf(node),

@@ -1,13 +1,31 @@
+import { parseAddress } from './address.ts'
 import type { Fault, Path } from './fault.ts'
+import { foreignWords, plainName } from './foreign-name.ts'
 import { expected } from './keywords.ts'
+import { meantKey } from './meant-key.ts'
 import { nearest } from './nearest.ts'
-import { quote, quoteKey } from './quote.ts'
-import { isSecret, type SchemaNode, schemaAt } from './schema.ts'
+import { printable, quote, quoteKey } from './quote.ts'
+import { childSchema, isSecret, type SchemaNode, schemaAt } from './schema.ts'
 import { nodeAt, type SourceNode } from './source.ts'
 import type { Violation } from './validate.ts'
+import { keyWithoutBlank } from './yaml-fault.ts'
 
-/** Says in one fault what a violation means to the one who wrote the file; undefined where it was said before. */
-export function explain(violation: Violation, root: SourceNode): Fault | undefined {
+/** Says what violations mean to the one who wrote the file, each in one fault, and each once. */
+export function explainAll(violations: readonly Violation[], root: SourceNode): Fault[] {
+  const meant = new Set<string>()
+  for (const { keyword, path, params } of violations) {
+    if (keyword !== 'additionalProperties') continue
+    const key = String(params.additionalProperty)
+    meant.add(JSON.stringify([...path, meantKey(key, path, nodeAt(root, [...path, key])).key]))
+  }
+  // A required key that is misspelt is not missing too.
+  const isTold = ({ keyword, path, params }: Violation) =>
+    keyword === 'required' && meant.has(JSON.stringify([...path, String(params.missingProperty)]))
+  return violations.filter((violation) => !isTold(violation)).flatMap((violation) => explain(violation, root) ?? [])
+}
+
+/** One of them; undefined where it was said before. */
+function explain(violation: Violation, root: SourceNode): Fault | undefined {
   const { keyword, path, params } = violation
   const node = nodeAt(root, path)
   if (node?.kind === 'scalar' && node.broken) return undefined
@@ -17,7 +35,7 @@ export function explain(violation: Violation, root: SourceNode): Fault | undefin
   const at = { path, on: 'value', hint } as const
   switch (keyword) {
     case 'additionalProperties':
-      return unknownKey(violation, schema)
+      return unknownKey(violation, schema, root)
     case 'required':
       return missingKey(violation, schema)
     case 'minProperties':
@@ -47,16 +65,14 @@ export function explain(violation: Violation, root: SourceNode): Fault | undefin
   }
 }
 
-function unknownKey({ path, params }: Violation, schema: SchemaNode | undefined): Fault {
+function unknownKey({ path, params }: Violation, schema: SchemaNode | undefined, root: SourceNode): Fault {
   const key = String(params.additionalProperty)
   const place = { path: [...path, key], on: 'key' } as const
   if (schema?.patternProperties !== undefined) {
     const hint = 'a name has 1 to 64 characters of A-Z, a-z, 0-9, ".", "_" and "-"'
     return { ...place, message: `${quote(key)} is not a name`, hint }
   }
-  const keys = Object.keys(schema?.properties ?? {})
-  const likely = nearest(key, keys)
-  const hint = likely === undefined ? `the keys here are ${keys.join(', ')}` : `did you mean ${likely}?`
+  const { hint } = meantKey(key, path, nodeAt(root, place.path))
   return { ...place, message: `the key ${quoteKey(key)} is not known`, hint }
 }
 
@@ -94,8 +110,38 @@ function wrongType({ path }: Violation, node: SourceNode | undefined, schema: Sc
   const quoted = node?.kind === 'scalar' && typeof node.value === 'string' && /^(?:\d+|true|false)$/.test(node.value)
   const bare = quoted && !node.replaced && (schema?.type === 'integer' || schema?.type === 'boolean' || schema?.oneOf)
   if (bare) return { ...place, message: `${named} is text`, hint: 'remove the quotes' }
-  const word = wordHint(node, schema)
-  return { ...place, message: `${named} is not ${wanted(schema)}`, hint: word }
+  const hint = textHint(node, schema) ?? wordHint(node, schema)
+  return { ...place, message: `${named} is not ${wanted(schema)}`, hint }
+}
+
+/** What text would be where a map, a list of servers or a number is meant. */
+function textHint(node: SourceNode | undefined, schema: SchemaNode | undefined): string | undefined {
+  if (node?.kind !== 'scalar' || typeof node.value !== 'string') return undefined
+  const number = writtenOut(node.value)
+  if (number !== undefined && takesNumber(number, schema)) return `write ${number}`
+  const key = keyWithoutBlank(node.value)
+  if (key !== undefined && schema?.properties !== undefined && Object.hasOwn(schema.properties, key)) {
+    return `put a blank after ${key}:`
+  }
+  const item = schema?.items && childSchema(schema, 0)
+  const server = (item ?? schema)?.properties?.address === undefined ? undefined : serverHint(node.value)
+  return server === undefined ? undefined : `write ${item === undefined ? server : `[${server}]`}`
+}
+
+function serverHint(text: string): string {
+  return `{ address: "${'address' in parseAddress(text, 'server') ? printable(text) : '10.0.0.1:9100'}" }`
+}
+
+/** `50k` as 50000. */
+function writtenOut(text: string): number | undefined {
+  const match = /^(\d{1,6})\s?([km])$/i.exec(text)
+  return match === null ? undefined : Number(match[1]) * (match[2]?.toLowerCase() === 'k' ? 1000 : 1_000_000)
+}
+
+function takesNumber(number: number, schema: SchemaNode | undefined): boolean {
+  const takes = ({ type, minimum = number, maximum = number }: SchemaNode) =>
+    type === 'integer' && number >= minimum && number <= maximum
+  return schema !== undefined && (schema.oneOf ?? [schema]).some(takes)
 }
 
 /** The keyword has already said what is wrong; only the variable that it came from is added. */
@@ -117,9 +163,13 @@ function isText(schema: SchemaNode | undefined): boolean {
 
 function wordHint(node: SourceNode | undefined, schema: SchemaNode | undefined): string {
   const words = schema?.enum ?? schema?.oneOf?.flatMap((branch) => branch.const ?? []).map(String) ?? []
-  const text = node?.kind === 'scalar' && typeof node.value === 'string' ? node.value : undefined
-  const likely = text === undefined ? undefined : nearest(text, words)
+  const text = node?.kind === 'scalar' && node.value !== null ? String(node.value) : undefined
+  const likely = text === undefined ? undefined : (foreignWord(text, words) ?? nearest(text, words))
   return likely === undefined ? `write ${expected(schema)}` : `did you mean ${likely}?`
+}
+
+function foreignWord(text: string, words: readonly string[]): string | undefined {
+  return foreignWords.get(plainName(text))?.find((word) => words.includes(word))
 }
 
 function requiredKeys(schema: SchemaNode | undefined): string {

@@ -5,7 +5,7 @@ import { checkAcross } from './cross-field.ts'
 import { checkKeys } from './cross-key.ts'
 import { toData } from './data.ts'
 import type { LbDocument } from './document.generated.ts'
-import { explain } from './explain.ts'
+import { explainAll } from './explain.ts'
 import { type Fault, toIssues } from './fault.ts'
 import { type Machine, thisMachine } from './machine.ts'
 import { parseText } from './parse.ts'
@@ -72,7 +72,7 @@ function examine(text: string, env: Readonly<NodeJS.ProcessEnv>, baseDirectory: 
   }
   const keyFaults = checkKeys(data)
   const violations = validate(data)
-  const explained = violations.slice(0, maxExplained).flatMap((violation) => explain(violation, root) ?? [])
+  const explained = explainAll(violations.slice(0, maxExplained), root)
   return {
     document: data,
     root,

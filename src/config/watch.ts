@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
+import { closeSync, constants, existsSync, fstatSync, openSync, readSync } from 'node:fs'
 import { basename } from 'node:path'
 import { type FSWatcher, watch } from 'chokidar'
 import { maxFileBytes } from './read-text.ts'
@@ -12,6 +12,8 @@ export interface WatchOptions {
   readonly pollMs?: number
   /** {@link digestOf} the content that is served already; what the file holds now unless given. */
   readonly served?: string | undefined
+  /** Called once when the file is gone, and again only after it was back. */
+  readonly onGone?: () => void
 }
 
 /** A running watch. */
@@ -38,8 +40,10 @@ class FileWatch implements ConfigWatch {
   readonly #file: string
   readonly #debounceMs: number
   readonly #onChange: () => void
+  readonly #onGone: () => void
   readonly #poll: NodeJS.Timeout | undefined
   #content: string | undefined
+  #isGone = false
   #identity = ''
   #watcher: FSWatcher | undefined
   #debounce: NodeJS.Timeout | undefined
@@ -48,10 +52,12 @@ class FileWatch implements ConfigWatch {
   #closed = false
   readonly #closing = new Set<Promise<void>>()
 
-  constructor(file: string, { debounceMs, pollMs = defaultPollMs, served }: WatchOptions, onChange: () => void) {
+  constructor(file: string, options: WatchOptions, onChange: () => void) {
+    const { debounceMs, pollMs = defaultPollMs, served, onGone = () => {} } = options
     this.#file = file
     this.#debounceMs = debounceMs
     this.#onChange = onChange
+    this.#onGone = onGone
     this.#content = served ?? digestOf(file)
     this.#follow()
     if (Number.isFinite(pollMs)) this.#poll = setInterval(() => this.#lookForChange(), pollMs)
@@ -117,7 +123,7 @@ class FileWatch implements ConfigWatch {
   /** The poll's look: it only starts the wait, so that a file that is being written is not read half way. */
   #lookForChange(): void {
     const content = digestOf(this.#file)
-    if (content !== undefined && content !== this.#content) this.#schedule()
+    if (content === undefined ? !this.#isGone : content !== this.#content) this.#schedule()
   }
 
   #look(): void {
@@ -125,9 +131,16 @@ class FileWatch implements ConfigWatch {
     if (this.#closed) return
     this.#follow()
     const content = digestOf(this.#file)
+    this.#lookForEnd()
     if (content === undefined || content === this.#content) return
     this.#content = content
     this.#onChange()
+  }
+
+  #lookForEnd(): void {
+    const wasGone = this.#isGone
+    this.#isGone = !existsSync(this.#file)
+    if (this.#isGone && !wasGone) this.#onGone()
   }
 }
 

@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { isatty } from 'node:tty'
 import { startAdmin } from '../admin/server.ts'
 import { loadConfig } from '../config/load.ts'
 import { digestOf, watchConfig } from '../config/watch.ts'
@@ -18,9 +20,12 @@ const RESERVED_DESCRIPTORS = 256
 const DESCRIPTORS_PER_CONNECTION = 2
 
 /** Serves the file in the foreground until a signal ends it. The process ends by itself; this never resolves. */
-export async function runService({ configFile }: { configFile: string }): Promise<never> {
+export async function runService(options: { configFile: string }): Promise<never> {
+  // Absolute, so that the log and the status name it for readers who do not know the process's directory.
+  const configFile = resolve(options.configFile)
   const exit = new OrderlyExit()
-  const log = createLogger({ level: 'info', format: 'text' })
+  // Until the file can be read: for the one who looks on, or for the program that collects logs.
+  const log = createLogger({ level: 'info', format: isatty(process.stderr.fd) ? 'text' : 'json' })
   exit.register({ flush: () => log.flush() })
   installLastResort(exit, log)
   const signals = new Signals(() => exit.exitAtOnce(EXIT_RUNTIME_FAILURE))
@@ -30,9 +35,12 @@ export async function runService({ configFile }: { configFile: string }): Promis
   const service = new ServingService({
     version: readVersion(),
     configFile,
-    load: (file) => {
+    load: async (file) => {
       followers.noteLoad(file)
-      return loadConfig(file)
+      const config = await loadConfig(file)
+      // What fails from here on in a start is logged as the file asks for; a reload asks for it once it is served.
+      if (service.config === undefined) log.configure(config.log)
+      return config
     },
     log,
     notifier,
@@ -136,9 +144,13 @@ class Followers {
     await this.#watcher?.close()
     this.#watcher = null
     if (!reload.watch) return
+    const onGone = () => {
+      const generation = service.balancer.current?.snapshot.generation
+      this.#log.warn(`${service.configFile} is gone; generation ${generation} goes on serving`)
+    }
     const watcher = watchConfig(
       service.configFile,
-      { debounceMs: reload.debounceMs, served: this.#loaded },
+      { debounceMs: reload.debounceMs, served: this.#loaded, onGone },
       () => void service.reload('file'),
     )
     this.#watcher = { debounceMs: reload.debounceMs, close: () => watcher.close() }
@@ -169,11 +181,14 @@ function logCapacity(log: ProgramLogger, service: ServingService, descriptorLimi
     connectionCapacity: Math.min(capacity, asked),
     workers: service.config!.workers,
   })
-  if (capacity < asked) {
-    log.warn(
-      `limits.connections is ${asked}, but ${descriptorLimit} file descriptors allow ${capacity}; raise LimitNOFILE to ${asked * DESCRIPTORS_PER_CONNECTION + RESERVED_DESCRIPTORS}`,
-    )
-  }
+  if (capacity >= asked) return
+  const needed = asked * DESCRIPTORS_PER_CONNECTION + RESERVED_DESCRIPTORS
+  // systemd.exec(5): every process of a unit has the variable, and others have no LimitNOFILE to raise.
+  const remedy =
+    process.env.INVOCATION_ID === undefined
+      ? `run "ulimit -n ${needed}" before the start`
+      : `raise LimitNOFILE to ${needed}`
+  log.warn(`limits.connections is ${asked}, but ${descriptorLimit} file descriptors allow ${capacity}; ${remedy}`)
 }
 
 function readVersion(): string {

@@ -152,13 +152,14 @@ export class ServingService implements Service {
     // Once it stops it is never ready again, and systemd must not hear that it reloads.
     if (trigger !== 'start' && !this.#isDraining) notifier.reloading()
     const result = await this.#serveFile(startedAt).catch((error: unknown) => this.#refused(error))
+    const wasRefused = this.#lastReload.result === 'refused'
     this.#lastReload = {
       trigger,
       at: new Date().toISOString(),
       result: result.outcome,
       durationMs: Math.round(performance.now() - startedAt),
     }
-    this.#logResult(trigger, result)
+    this.#logResult(trigger, result, wasRefused)
     // After a refused reload it is as ready as before; after a refused start there is nothing to be ready.
     if (this.config !== undefined && !this.#isDraining) {
       notifier.ready()
@@ -235,14 +236,15 @@ export class ServingService implements Service {
     return { outcome: 'refused', generation, errors: [{ code, message, hint: '' }] }
   }
 
-  #logResult(trigger: ReloadTrigger, result: ReloadResult): void {
+  #logResult(trigger: ReloadTrigger, result: ReloadResult, wasRefused: boolean): void {
     const { log } = this.#options
     switch (result.outcome) {
       case 'serving':
         log.info('Serving', { generation: result.generation, trigger, durationMs: result.durationMs })
         return
       case 'unchanged':
-        log[trigger === 'file' ? 'debug' : 'info'](`Already serving generation ${result.generation}`, { trigger })
+        if (wasRefused) log.info(`Already serving generation ${result.generation}; the file is good again`, { trigger })
+        else log[trigger === 'file' ? 'debug' : 'info'](`Already serving generation ${result.generation}`, { trigger })
         return
       case 'refused':
         for (const fault of result.errors) log.error(faultText(fault), { code: fault.code })

@@ -64,9 +64,12 @@ export function parseRange(text: string): { from: number; to: number } | undefin
   return from <= to ? { from, to } : undefined
 }
 
-/** What was probably meant by a duration that is none: `5 sec` gives `5s`, `1.5s` gives `1500ms`. Empty when unclear. */
+/**
+ * What was probably meant by a duration that is none: `5 sec` gives `5s`, `1.5s` gives `1500ms`, `1h30m` gives `90m`.
+ * Empty when unclear.
+ */
 export function suggestDuration(text: string): string {
-  return suggest(text, millisecondsByUnit, durationSpellings, 's')
+  return suggestSum(text) || suggest(text, millisecondsByUnit, durationSpellings, 's')
 }
 
 /** What was probably meant by a size that is none: `64kb` gives `64KiB`. Empty when unclear. */
@@ -80,6 +83,14 @@ function parse(text: string, units: Readonly<Record<string, number>>): number | 
   if (match === null || factor === undefined) return undefined
   const value = Number(match[1]) * factor
   return Number.isSafeInteger(value) ? value : undefined
+}
+
+/** Several durations in a row as one, in the unit of the last. */
+function suggestSum(text: string): string {
+  if (!/^(?:\d{1,6}(?:d|h|ms|m|s)\s?){2,5}$/.test(text)) return ''
+  const parts = text.match(/\d+[a-z]+/g) ?? []
+  const sum = parts.reduce((total, part) => total + (parseDuration(part) ?? Number.NaN), 0)
+  return inUnits(sum, parts.at(-1)?.replace(/\d+/, '') ?? '', millisecondsByUnit)
 }
 
 function suggest(

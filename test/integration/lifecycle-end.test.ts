@@ -138,7 +138,7 @@ upstreams: { web: { servers: [{ address: "127.0.0.1:9" }] } }
   const inUse = new LoadBalancerProcess(t, { config: config('web') })
   const unwritable = new LoadBalancerProcess(t, { config: `accessLog: { to: @DIR@/missing/a.log }\n${config('web')}` })
   assert.equal(await bad.exited, 78)
-  assert.match(bad.stderr, /there is no upstream "wbe"/)
+  assert.match(bad.stderr, /there is no upstream \\"wbe\\"/)
   assert.equal(await inUse.exited, 1)
   assert.match(inUse.stderr, /Cannot bind listener "edge" to 127\.0\.0\.1:\d+: the address is in use/)
   assert.equal(await unwritable.exited, 1)

@@ -108,6 +108,9 @@ test('a save that changes nothing but comments is no reload, and one that is ref
   await waitUntil('it is refused', () => lb.stderr.includes('there is no upstream "wbe"'))
   await waitUntil('status says so', async () => (await lb.status()).lastReload.result === 'refused')
   assert.equal((await lb.status()).generation, generation)
+  rmSync(lb.configFile)
+  const gone = `warn  ${lb.configFile} is gone; generation ${generation} goes on serving`
+  await waitUntil('it is told that the file is gone', () => lb.stderr.includes(gone))
   assert.equal(reloadsByFile(lb).length, 2)
   lb.writeConfig(config(b))
   await waitUntil('the next one is served', async () => (await lb.status()).lastReload.result === 'serving')

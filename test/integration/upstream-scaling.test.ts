@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
 import { type TestContext, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { freePort } from '../helpers/free-port.ts'
 import { openClients, tryGreeting } from '../helpers/greeted-client.ts'
 import { LoadBalancerProcess } from '../helpers/load-balancer-process.ts'
@@ -27,7 +27,12 @@ upstreams:
 }
 
 /** Has `clients` connect one after the other, again and again, until `isOver`. Returns what each came to. */
-async function load(t: TestContext, port: number, clients: number, isOver: () => boolean): Promise<Map<string, number>> {
+async function load(
+  t: TestContext,
+  port: number,
+  clients: number,
+  isOver: () => boolean,
+): Promise<Map<string, number>> {
   const results = new Map<string, number>()
   const run = async () => {
     while (!isOver()) {

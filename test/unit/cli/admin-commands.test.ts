@@ -52,6 +52,18 @@ test('mcs-lb reload exits 1 where this machine refused, not the file', async (t)
   assert.match(stdout, /MCS_BIND_FAILED: Cannot bind 0\.0\.0\.0:443\n {2}grant CAP_NET_BIND_SERVICE/)
 })
 
+test('mcs-lb reload --json leaves out a hint that says nothing', async (t) => {
+  const { socket, service } = await startTestAdmin(t)
+  const fault = { code: 'MCS_SYSTEM', message: 'Cannot reload' }
+  const errors = [
+    { ...fault, hint: '' },
+    { ...fault, hint: 'do this' },
+  ]
+  service.onReload = async () => ({ outcome: 'refused', generation: 3, errors })
+  const { stdout } = await runProgram(['reload', '--socket', socket, '--json'])
+  assert.deepEqual(JSON.parse(stdout).errors, [fault, { ...fault, hint: 'do this' }])
+})
+
 test('mcs-lb reload, reopen and status exit 1 with a remedy where nobody answers', async (t) => {
   const socket = join(await temporaryDirectory(t), 'admin.sock')
   for (const command of ['reload', 'reopen', 'status']) {
@@ -70,6 +82,26 @@ test('mcs-lb reload finds the socket of a file that has errors', async (t) => {
   await writeFile(file, 'version: 1\nadmin: { socket: ./admin.sock }\nlisteners: { edge: { bind: "nowhere"\n')
   assert.equal((await runProgram(['reload', '--config', file])).code, 0)
   assert.equal(service.reloads, 1)
+})
+
+test('mcs-lb reload, reopen and status say that the file is the trouble where they had to try the default socket', async (t) => {
+  const directory = await temporaryDirectory(t)
+  const missing = join(directory, 'missing.yaml')
+  const broken = join(directory, 'broken.yaml')
+  const variable = join(directory, 'variable.yaml')
+  await writeFile(broken, '{ "admin"\n')
+  await writeFile(variable, `admin: { socket: "\${NOWHERE}/a.sock" }\n`)
+  const remedy = 'Give --config with the file of the running process, or --socket'
+  const tried = 'The default was tried: Cannot ask mcs-lb on "/run/mcs-lb/admin.sock": there is no such socket'
+  for (const [command, file, trouble] of [
+    ['reload', missing, `Cannot read the configuration file "${missing}": there is no such file`],
+    ['reopen', broken, `Cannot read admin.socket in "${broken}": it is not YAML`],
+    ['status', variable, `admin.socket in "${variable}" has a variable`],
+  ] as const) {
+    const { code, stderr } = await runProgram([command, '--config', file])
+    assert.equal(code, 1)
+    assert.ok(stderr.startsWith(`MCS_ADMIN_UNREACHABLE: ${trouble}. ${remedy}. ${tried}`), stderr)
+  }
 })
 
 test('mcs-lb status says that a file without an admin socket leaves nobody to ask', async (t) => {

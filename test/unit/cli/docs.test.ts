@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -35,17 +35,21 @@ test('docs/admin.md states the limits that hold', () => {
   assert.ok(text.includes(`| silence | ${adminLimits.idleTimeoutMs / 1000} s,`))
 })
 
-test('README.md shows a configuration that check accepts', async (t) => {
-  const yaml = /```yaml\n(.*?)```/s.exec(read('README.md'))?.[1]
-  assert.ok(yaml)
-  const file = join(await temporaryDirectory(t), 'lb.yaml')
-  await writeFile(file, yaml)
-  const { code, stdout } = await runProgram(['check', '--config', file])
-  assert.equal(code, 0, stdout)
-})
+for (const page of ['README.md', 'docs/from-nginx.md']) {
+  test(`${page} shows a configuration that check accepts`, async (t) => {
+    const yaml = /```yaml\n(.*?)```/s.exec(read(page))?.[1]
+    assert.ok(yaml)
+    const file = join(await temporaryDirectory(t), 'lb.yaml')
+    await writeFile(file, yaml)
+    const { code, stdout } = await runProgram(['check', '--config', file])
+    assert.equal(code, 0, stdout)
+  })
+}
 
 test('README.md and docs link to files that exist', () => {
-  for (const page of ['README.md', 'docs/reload.md', 'docs/errors.md', 'docs/admin.md']) {
+  for (const page of readdirSync('docs')
+    .map((name) => `docs/${name}`)
+    .concat('README.md')) {
     for (const [, target] of read(page).matchAll(/\]\((?!https?:)([^)#]+)\)/g)) {
       assert.doesNotThrow(() => read(join(page, '..', target ?? '')), `${page} links to ${target}`)
     }

@@ -37,7 +37,12 @@ test('mcs-lb exits 2 with a suggestion for an unknown command or option', async 
 })
 
 test('mcs-lb exits 2 for an argument too many and for a port that is none', async () => {
-  assert.equal((await runProgram(['check', 'lb.yaml'])).code, 2)
+  for (const command of ['run', 'check', 'reload', 'reopen', 'status']) {
+    const { code, stderr } = await runProgram([command, 'lb.yaml'])
+    assert.equal(code, 2)
+    assert.ok(stderr.startsWith(`error: '${command}' takes no argument; did you mean --config lb.yaml?\n`), stderr)
+  }
+  assert.equal((await runProgram(['client', '127.0.0.1:1', 'lb.yaml'])).code, 2)
   for (const port of ['x', '65536', '-1', '1e3']) {
     const { code, stderr } = await runProgram(['demo', `--port=${port}`])
     assert.equal(code, 2)

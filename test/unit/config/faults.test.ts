@@ -36,6 +36,74 @@ test('parseConfig() names a missing key and what it means', () => {
   ])
 })
 
+/** The hints for a line that is put into the listener, the upstream, or its first server. */
+function hintsOf(place: 'listener' | 'upstream' | 'server', line: string): string[] {
+  const before = { listener: 'upstreams:', upstream: '    servers:', server: '' }[place]
+  const indent = place === 'server' ? '        ' : '    '
+  const text = before === '' ? `${minimal}${indent}${line}\n` : changed(before, `${indent}${line}\n${before}`)
+  return issuesOf(text).map((issue) => issue.hint)
+}
+
+test('parseConfig() knows keys by the names that nginx and HAProxy give them', () => {
+  assert.deepEqual(hintsOf('server', 'max_conns: 3'), ['did you mean maxConnections?'])
+  assert.deepEqual(hintsOf('server', 'port: 3'), ['did you mean address?'])
+  assert.deepEqual(hintsOf('listener', 'proxy_timeout: 5s'), ['it is timeouts.idle'])
+  assert.deepEqual(hintsOf('listener', 'timeouts: { connect: 5s }'), ['it is upstreams.<name>.connect.timeout'])
+  assert.deepEqual(hintsOf('listener', 'maxconn: 4'), ['it is limits.connections'])
+  assert.deepEqual(hintsOf('upstream', 'maxconn: 4'), ['it is servers[].maxConnections'])
+  assert.deepEqual(hintsOf('upstream', 'least_conn: true'), ['did you mean balance?'])
+  assert.deepEqual(hintsOf('upstream', 'retries: 3'), ['it is connect.attempts'])
+  assert.match(appended('access_log: x').join(), /did you mean accessLog\?/)
+  assert.match(appended('worker_connections: 5').join(), /it is limits\.connections/)
+  assert.match(appended('__proto__: 5').join(), /the keys here are version, /)
+})
+
+test('parseConfig() says where a key stands that is in another place of the file', () => {
+  assert.deepEqual(hintsOf('listener', 'backlog: 10'), ['it is socket.backlog'])
+  assert.deepEqual(hintsOf('listener', 'keep_alive: 10s'), ['it is socket.keepAlive'])
+  assert.deepEqual(hintsOf('listener', 'connect: { timeout: 5s }'), ['it is upstreams.<name>.connect'])
+  assert.deepEqual(hintsOf('listener', 'socket: { timeouts: {} }'), ['it is listeners.<name>.timeouts'])
+  assert.deepEqual(hintsOf('upstream', 'weight: 3'), ['it is servers[].weight'])
+  assert.deepEqual(hintsOf('listener', 'name: a'), [
+    'the keys here are bind, socket, timeouts, upstream, onUnavailable',
+  ])
+})
+
+test('parseConfig() tells a required key that is misspelt once', () => {
+  const fault = (line: string) => faultsOf(changed('bind: 127.0.0.1:64400', line))
+  assert.deepEqual(fault('bnid: 127.0.0.1:64400'), [
+    '4:5 listeners.edge.bnid | the key "bnid" is not known | did you mean bind?',
+  ])
+  assert.deepEqual(fault('listen: 127.0.0.1:64400'), [
+    '4:5 listeners.edge.listen | the key "listen" is not known | did you mean bind?',
+  ])
+  assert.equal(fault('colour: red').length, 2)
+  const edge = changed(
+    'edge:\n    bind: 127.0.0.1:64400\n    upstream: chat',
+    'edge: { bind:1.2.3.4:5, upstream: chat }',
+  )
+  assert.deepEqual(
+    issuesOf(edge).map((issue) => issue.hint),
+    ['put a blank after bind:'],
+  )
+})
+
+test('parseConfig() shows how text is written that stands where a server or a number is meant', () => {
+  const hint = (line: string) => server(line).map((fault) => fault.split(' | ')[2])
+  assert.deepEqual(hint('127.0.0.1:7101'), ['write { address: "127.0.0.1:7101" }'])
+  assert.deepEqual(hint('127.0.0.1:7101 weight=2'), ['write { address: "10.0.0.1:9100" }'])
+  assert.deepEqual(hint('address:127.0.0.1:7101'), ['put a blank after address:'])
+  assert.match(
+    faultsOf(changed('servers:\n      - address: 10.0.0.1:9100', 'servers: 10.0.0.1:9100')).join(),
+    /write \[\{ address: "10\.0\.0\.1:9100" \}\]$/,
+  )
+  assert.match(appended('limits: { connections: 50k }').join(), /write 50000$/)
+  assert.match(appended('workers: 50k').join(), /write auto, or a whole number from 1 to 64$/)
+  assert.deepEqual(hintsOf('listener', 'onUnavailable: 503'), ['did you mean http-503?'])
+  assert.match(appended('log: { level: warning }').join(), /did you mean warn\?$/)
+  assert.match(appended('reload: { debounce: 1m30s }').join(), /write 90s$/)
+})
+
 test('parseConfig() says which unit is missing or wrong', () => {
   assert.deepEqual(appended('reload: { debounce: 200 }'), [
     '10:21 reload.debounce | 200 has no unit | write 200ms or 200s',
@@ -170,6 +238,51 @@ test('parseConfig() refuses what YAML leaves open', () => {
   assert.match(appended('? [a]\n: 1')[0] ?? '', /a key is not a plain word/)
   assert.match(appended('<<: { log: {} }')[0] ?? '', /the key "<<" is not known/)
   assert.match(faultsOf(`%YAML 1.1\n---\n${minimal}`)[0] ?? '', /this is YAML 1\.1/)
+})
+
+test('parseConfig() tells the first fault of the YAML alone, and what mends it', () => {
+  const edge = (text: string) =>
+    faultsOf(changed('edge:\n    bind: 127.0.0.1:64400\n    upstream: chat', `edge: ${text}`))
+  assert.deepEqual(edge(`{ bind: 127.0.0.1:\${UP:-7000}, upstream: chat }`), [
+    '3:28  | a variable within { } or [ ] is not in quotes | put the value in quotes',
+  ])
+  assert.deepEqual(edge('{ bind: [::]:7000, upstream: chat }'), [
+    '3:21  | the address [::]:7000 is not in quotes | put it in quotes: "[::]:7000"',
+  ])
+  const bind = (text: string) => faultsOf(changed('bind: 127.0.0.1:64400', text))
+  assert.deepEqual(bind('bind: [::1]:7000'), [
+    '4:16  | the address [::1]:7000 is not in quotes | put it in quotes: "[::1]:7000"',
+  ])
+  assert.deepEqual(bind('bind:127.0.0.1:7000'), ['4:5  | there is no blank after "bind:" | put a blank after bind:'])
+  assert.deepEqual(bind('bind: "127.0.0.1'), ['10:1  | a quotation mark is not closed | add the closing one'])
+  assert.deepEqual(bind('bind: @a'), [
+    '4:11  | a value starts with a character that YAML keeps for itself | put the value in quotes',
+  ])
+  assert.deepEqual(bind('bind: *:7000'), [
+    '4:11 listeners.edge.bind | "*:7000" names no host | write "0.0.0.0:7000" for IPv4, "[::]:7000" for IPv6, or both in a list',
+  ])
+  assert.deepEqual(faultsOf(`${minimal}      - { address: "10.0.0.2:9100"\n`), [
+    '11:1  | a bracket is not closed | close it, on a line that is indented further than its key',
+  ])
+})
+
+test('parseConfig() quotes no more of a text that is no YAML than it needs', () => {
+  assert.doesNotMatch(appended('workers: "a" hunter2').join(), /hunter2/)
+})
+
+test('parseConfig() knows a file of nginx and of HAProxy', () => {
+  const nginx = /^1:1 {2}\| this looks like a configuration of nginx \| docs\/from-nginx\.md /
+  for (const text of [
+    'upstream chat {\n  server 10.0.0.1:9100;\n}\n',
+    '# ours\n\nuser www-data;\nevents {\n}\n',
+    "stream {\n  log_format a '[$time_local]: $status';\n}\n",
+  ]) {
+    const faults = faultsOf(text)
+    assert.equal(faults.length, 1)
+    assert.match(faults[0] ?? '', nginx)
+  }
+  const haproxy = 'global\n  maxconn 1000\nfrontend a\n  bind *:80\n  default_backend b\n'
+  assert.match(faultsOf(haproxy).join(), /^1:1 {2}\| this looks like a configuration of HAProxy/)
 })
 
 test('parseConfig() refuses what grows or nests without end', () => {

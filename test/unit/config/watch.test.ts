@@ -208,3 +208,28 @@ test('watchConfig() says nothing after close()', async (t) => {
   await silence()
   assert.deepEqual(seen, [])
 })
+
+test('watchConfig() tells once that the file is gone, and again only after it was back', async (t) => {
+  const file = fileIn(folder(t), 'one')
+  let gone = 0
+  const { change } = await start(t, file, { onGone: () => gone++ })
+  await silence()
+  rmSync(file)
+  await eventually('it tells that the file is gone', () => gone === 1)
+  writeFileSync(join(dirname(file), 'another'), '')
+  await change('two', () => writeFileSync(file, 'two'))
+  assert.equal(gone, 1)
+  rmSync(file)
+  await eventually('it tells so again', () => gone === 2)
+})
+
+test('watchConfig() says of a file that is replaced at once not that it is gone', async (t) => {
+  const file = fileIn(folder(t), 'one')
+  let gone = 0
+  const { change } = await start(t, file, { onGone: () => gone++ })
+  await change('two', () => {
+    rmSync(file)
+    writeFileSync(file, 'two')
+  })
+  assert.equal(gone, 0)
+})

@@ -98,3 +98,18 @@ test('ServingService.reload() gives everyone who asks during a reload one answer
   assert.equal(one!.generation, 3)
   assert.deepEqual(service.config?.upstreams[0]?.servers, [makeServer(11)])
 })
+
+test('ServingService.reload() tells that the file is good again when it says what is served, after it was refused', async (t) => {
+  const made = createService(t, serve(await freePort(), 9))
+  const { service } = made
+  await service.reload('start')
+  const good = made.file as Config
+  const upstreams = Array.from({ length: 4097 }, (_, i) => makeUpstream({ name: i === 0 ? 'chat' : `many-${i}` }))
+  made.file = { ...good, upstreams }
+  assert.equal((await service.reload('file')).outcome, 'refused')
+  made.file = good
+  assert.equal((await service.reload('file')).outcome, 'unchanged')
+  assert.equal(made.logged.at(-1), 'Already serving generation 1; the file is good again')
+  await service.reload('file')
+  assert.equal(made.logged.at(-1), 'Already serving generation 1')
+})

@@ -31,7 +31,10 @@ test('Slots grows by doubling up to its maximum, and then has none left', () => 
 
 test('Slots keeps what connections have when it grows', () => {
   const { slots } = createSlots(4096)
-  const fields = Object.entries(slots).filter(([, value]) => ArrayBuffer.isView(value)) as [keyof Slots, Int32Array][]
+  // clientBytes is clientAddress in another form.
+  const fields = Object.entries(slots).filter(
+    ([name, value]) => ArrayBuffer.isView(value) && name !== 'clientBytes',
+  ) as [keyof Slots, Int32Array][]
   for (let n = 0; n < 1024; n++) take(slots)
   const before = fields.map(([name, array]) => {
     array.forEach((_, i) => {

@@ -14,7 +14,7 @@ test('parseSize() gives bytes', () => {
 })
 
 test('parseDuration() and parseSize() refuse everything else', () => {
-  const others = ['', '5', '5 s', ' 5s', '5s\n', '-5s', '+5s', '1.5s', '1e3s', '5S', '1h30m', 's', '5KB', '5k', '٥s']
+  const others = ['', '5', '5 s', ' 5s', '5s\n', '-5s', '+5s', '1.5s', '1e3s', '5S', 's', '5KB', '5k', '٥s']
   for (const text of [...others, '999999999999999d', '999999999999999GiB', '9999999999999999ms']) {
     assert.equal(parseDuration(text), undefined, text)
     assert.equal(parseSize(text), undefined, text)
@@ -71,6 +71,8 @@ test('suggestDuration() and suggestSize() give what was meant', () => {
     '1.5s': '1500ms',
     '0.5h': '30m',
     '2 days': '2d',
+    '1h30m': '90m',
+    '1m 30s': '90s',
   }
   for (const [text, meant] of Object.entries(durations)) assert.equal(suggestDuration(text), meant, text)
   const sizes = { '64': '64MiB', '64kb': '64KiB', '64 K': '64KiB', '1.5 GB': '1536MiB', '10mib': '10MiB' }
@@ -78,8 +80,7 @@ test('suggestDuration() and suggestSize() give what was meant', () => {
 })
 
 test('suggestDuration() is silent where it cannot tell', () => {
-  for (const text of ['', 'soon', '5 fortnights', '1h30m', '0', '5 constructor'])
-    assert.equal(suggestDuration(text), '')
+  for (const text of ['', 'soon', '5 fortnights', '0', '5 constructor']) assert.equal(suggestDuration(text), '')
 })
 
 test('suggestDuration() and suggestSize() give only what is accepted', () => {
