@@ -1,7 +1,8 @@
 import type { Path } from './fault.ts'
 import { foreignKeys, plainName } from './foreign-name.ts'
+import { join, keyPlaces, templateOf } from './key-places.ts'
 import { nearest } from './nearest.ts'
-import { childSchema, type SchemaNode, schema, schemaAt } from './schema.ts'
+import { schemaAt } from './schema.ts'
 import type { SourceNode } from './source.ts'
 import { keyWithoutBlank } from './yaml-fault.ts'
 
@@ -40,8 +41,7 @@ function didYouMean(key: string): MeantKey {
 /** Where a key of this name stands whose value is of this kind; else where the key stands that others call so. */
 function placesOf(key: string, value: SourceNode | undefined): readonly string[] {
   const plain = plainName(key)
-  templates ??= collectTemplates()
-  const known = templates
+  const known = keyPlaces()
   const foreign = (foreignKeys.get(plain) ?? []).filter((place) => known.all.has(place))
   const isMap = value?.kind === 'map'
   const named = common.has(plain) ? [] : (known.byName.get(plain) ?? [])
@@ -53,50 +53,4 @@ function shallowest(places: readonly string[]): string[] {
   const depth = (place: string) => place.split('.').length
   const least = Math.min(...places.map(depth))
   return places.filter((place) => depth(place) === least)
-}
-
-interface Templates {
-  /** Paths such as `upstreams.<name>.servers[].weight`; the value says whether a map stands there. */
-  readonly all: ReadonlyMap<string, boolean>
-  /** The same by {@link plainName} of their last key. */
-  readonly byName: ReadonlyMap<string, readonly string[]>
-}
-
-let templates: Templates | undefined
-
-function collectTemplates(): Templates {
-  const all = new Map<string, boolean>()
-  const byName = new Map<string, string[]>()
-  visit(schema, '', (template, key, node) => {
-    all.set(template, node.type === 'object')
-    byName.set(plainName(key), [...(byName.get(plainName(key)) ?? []), template])
-  })
-  return { all, byName }
-}
-
-function visit(node: SchemaNode, template: string, tell: (template: string, key: string, node: SchemaNode) => void) {
-  const named = node.patternProperties && childSchema(node, 'name')
-  if (named !== undefined) visit(named, `${template}.<name>`, tell)
-  const item = childSchema(node, 0)
-  if (item !== undefined) visit(item, `${template}[]`, tell)
-  for (const key of Object.keys(node.properties ?? {})) {
-    const inner = childSchema(node, key)
-    if (inner === undefined) continue
-    tell(join(template, key), key, inner)
-    visit(inner, join(template, key), tell)
-  }
-}
-
-/** The path as docs/configuration.md writes it. */
-function templateOf(path: Path): string {
-  let template = ''
-  path.forEach((segment, index) => {
-    const isName = schemaAt(path.slice(0, index))?.patternProperties !== undefined
-    template = typeof segment === 'number' ? `${template}[]` : join(template, isName ? '<name>' : segment)
-  })
-  return template
-}
-
-function join(template: string, key: string): string {
-  return template === '' ? key : `${template}.${key}`
 }

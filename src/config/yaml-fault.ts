@@ -1,5 +1,7 @@
 import type { YAMLError } from 'yaml'
 import type { Fault } from './fault.ts'
+import { plainName } from './foreign-name.ts'
+import { keyPlaces } from './key-places.ts'
 import { printable } from './quote.ts'
 
 type Words = readonly [message: string, hint: string]
@@ -18,7 +20,7 @@ function wordsFor(error: YAMLError): Words {
   }
   const hint = 'a value may need quotes, or a bracket is missing'
   // What the library quotes of the text may be a password.
-  const said = printable(error.code === 'UNEXPECTED_TOKEN' ? error.message.replace(/:.*/s, '') : error.message)
+  const said = printable(error.message.replace(/:.*/s, ''))
   return explanations[error.code] ?? [`this is not YAML: ${said}`, hint]
 }
 
@@ -27,7 +29,7 @@ const explanations: Partial<Record<YAMLError['code'], Words>> = {
   BAD_DIRECTIVE: ['this directive is not known', 'remove the line that starts with a "%"'],
   BAD_DQ_ESCAPE: ['a backslash in this text stands for nothing', 'write two of them, or use single quotes'],
   BAD_INDENT: ['the indentation does not fit the lines above', 'keys of one map start in the same column'],
-  BAD_SCALAR_START: ['a value starts with a character that YAML keeps for itself', 'put the value in quotes'],
+  BAD_SCALAR_START: ['no plain text starts with this character', 'put it in quotes'],
   BLOCK_AS_IMPLICIT_KEY: ['a nested map cannot start on this line', 'put it on the next line, indented further'],
   KEY_OVER_1024_CHARS: ['a key is longer than 1024 characters', 'a ":" may be missing or misplaced'],
   MULTILINE_IMPLICIT_KEY: ['a key spans several lines', 'a ":" may be missing or misplaced'],
@@ -64,7 +66,8 @@ function missingBlank(text: string, at: number): Words | undefined {
   return key === undefined ? undefined : [`there is no blank after "${key}:"`, `put a blank after ${key}:`]
 }
 
-/** The key of text such as `bind:127.0.0.1:80`; undefined where it does not start so. */
+/** The key of text such as `bind:127.0.0.1:80`; undefined where it does not start with one of this file's keys. */
 export function keyWithoutBlank(text: string): string | undefined {
-  return /^([A-Za-z]{2,40}):(?=[^\s/])/.exec(text)?.[1]
+  const word = /^([A-Za-z]{2,40}):(?=[^\s/])/.exec(text)?.[1]
+  return word !== undefined && keyPlaces().byName.has(plainName(word)) ? word : undefined
 }

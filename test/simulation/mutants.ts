@@ -263,4 +263,26 @@ export const mutants: readonly Mutant[] = [
     replace: 'if (false) {\n            this.#endByError(side ^ 1',
     seed: 9066,
   },
+  {
+    name: 'a change of members is not taken over',
+    file: 'serving.js',
+    find: 'if (membership.epoch <= this.#membership.epoch)',
+    replace: 'if (true)',
+    seed: 20,
+  },
+  {
+    name: 'an attempt without a descriptor leaves its socket open',
+    file: 'dialer.js',
+    find: 'this.#leaveBackend(connection);\n        core.timers.arm(connection, core.nowMs + core.tuning.resumeMs);',
+    replace:
+      'this.#closer.releaseBackend(connection);\n        core.timers.arm(connection, core.nowMs + core.tuning.resumeMs);',
+    seed: 137,
+  },
+  {
+    name: 'main is told that members are taken over before they are',
+    file: 'reactor.js',
+    find: 'serving.adoptMembers(membership);\n        for (const serving of this.#prepared',
+    replace: ';\n        for (const serving of this.#prepared',
+    seed: 20,
+  },
 ]

@@ -255,9 +255,7 @@ test('parseConfig() tells the first fault of the YAML alone, and what mends it',
   ])
   assert.deepEqual(bind('bind:127.0.0.1:7000'), ['4:5  | there is no blank after "bind:" | put a blank after bind:'])
   assert.deepEqual(bind('bind: "127.0.0.1'), ['10:1  | a quotation mark is not closed | add the closing one'])
-  assert.deepEqual(bind('bind: @a'), [
-    '4:11  | a value starts with a character that YAML keeps for itself | put the value in quotes',
-  ])
+  assert.deepEqual(bind('bind: @a'), ['4:11  | no plain text starts with this character | put it in quotes'])
   assert.deepEqual(bind('bind: *:7000'), [
     '4:11 listeners.edge.bind | "*:7000" names no host | write "0.0.0.0:7000" for IPv4, "[::]:7000" for IPv6, or both in a list',
   ])
@@ -268,6 +266,7 @@ test('parseConfig() tells the first fault of the YAML alone, and what mends it',
 
 test('parseConfig() quotes no more of a text that is no YAML than it needs', () => {
   assert.doesNotMatch(appended('workers: "a" hunter2').join(), /hunter2/)
+  assert.doesNotMatch(appended('hunter:two').join(), /hunter/)
 })
 
 test('parseConfig() knows a file of nginx and of HAProxy', () => {
