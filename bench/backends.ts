@@ -8,8 +8,11 @@ export interface Backends {
   readonly bulk: number
 }
 
-/** The loopback addresses that the HTTP server listens on, so that an upstream can have several backends. */
-export const httpHosts: readonly string[] = Array.from({ length: 10 }, (_, i) => `127.0.0.${i + 1}`)
+/** Loopback addresses at which the HTTP server is reached, so that an upstream can have many backends. */
+export const httpHosts: readonly string[] = Array.from(
+  { length: 1000 },
+  (_, i) => `127.0.${Math.floor(i / 250)}.${(i % 250) + 1}`,
+)
 
 export async function startBackends(sandbox: Sandbox): Promise<Backends> {
   const [http, bulk] = [await sandbox.freePort(), await sandbox.freePort()]
@@ -20,7 +23,6 @@ export async function startBackends(sandbox: Sandbox): Promise<Backends> {
 }
 
 function backendConfig(directory: string, port: number): string {
-  const listens = httpHosts.map((host) => `listen ${host}:${port} backlog=4096;`).join('\n    ')
   const kinds = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
   return `daemon off;
 pid ${directory}/backend.pid;
@@ -33,7 +35,7 @@ http {
   keepalive_requests 1000000000;
   ${kinds.map((kind) => `${kind}_temp_path ${directory}/${kind};`).join('\n  ')}
   server {
-    ${listens}
+    listen 0.0.0.0:${port} backlog=4096;
     location / { return 200 "hello from b1\\n"; }
   }
 }

@@ -13,6 +13,7 @@ const metrics: Readonly<Record<string, readonly [label: string, decimals: number
   memory: ['KiB RSS per idle connection', 2],
   log: ['connections/s, access log', 0],
   crowd: ['connections/s, crowded', 0],
+  backends: ['connections/s, many backends', 0],
 }
 
 /** The medians, one line a metric and one column a target, as text. */

@@ -6,7 +6,16 @@ import { cpuSeconds, residentKiB } from './procfs.ts'
 import type { Sandbox } from './sandbox.ts'
 import { startTarget, type Target, type TargetName, type Variant } from './targets.ts'
 
-export const rowNames = ['requests', 'connections', 'throughput', 'latency', 'memory', 'log', 'crowd'] as const
+export const rowNames = [
+  'requests',
+  'connections',
+  'throughput',
+  'latency',
+  'memory',
+  'log',
+  'crowd',
+  'backends',
+] as const
 export type RowName = (typeof rowNames)[number]
 
 /** What a measurement works with. */
@@ -57,11 +66,19 @@ export async function measureMemory(bench: Bench, name: TargetName): Promise<Fig
 /** A pair of runs of mcs-lb that differ in one thing, as [target, variant, idle connections]. */
 type Pair = readonly (readonly [target: string, variant: Variant, idle: number])[]
 
-function pairOf(row: 'log' | 'crowd', bench: Bench): Pair {
+type PairRow = 'log' | 'crowd' | 'backends'
+
+function pairOf(row: PairRow, bench: Bench): Pair {
   if (row === 'log') {
     return [
       ['log on', { accessLog: true }, 0],
       ['log off', {}, 0],
+    ]
+  }
+  if (row === 'backends') {
+    return [
+      ['1000 backends', { httpBackends: 1000 }, 0],
+      ['3 backends', { httpBackends: 3 }, 0],
     ]
   }
   return [
@@ -71,7 +88,7 @@ function pairOf(row: 'log' | 'crowd', bench: Bench): Pair {
 }
 
 /** Connections a second of mcs-lb in each variant of a pair, in turns, the first of them changing with the round. */
-export async function measurePair(bench: Bench, row: 'log' | 'crowd', round: number): Promise<Sample[]> {
+export async function measurePair(bench: Bench, row: PairRow, round: number): Promise<Sample[]> {
   const samples: Sample[] = []
   const pair = pairOf(row, bench)
   for (const [target, variant, idle] of round % 2 === 0 ? pair : pair.toReversed()) {

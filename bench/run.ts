@@ -39,7 +39,7 @@ export async function runBench(options: Options, sandbox: Sandbox, say: (line: s
 
 /** One row on every target that it is for, one after the other. */
 async function measureRow(bench: Bench, row: RowName, targets: readonly Target[], round: number): Promise<Sample[]> {
-  if (row === 'log' || row === 'crowd') {
+  if (row === 'log' || row === 'crowd' || row === 'backends') {
     return targets.some(({ name }) => name === 'mcs-lb') ? measurePair(bench, row, round) : []
   }
   const samples: Sample[] = []

@@ -113,7 +113,7 @@ async function ours(sandbox: Sandbox, ports: Backends, backends: Backends, varia
   const http = httpHosts.map((host) => `${host}:${backends.http}`)
   add('http', ports.http, http.slice(0, variant.httpBackends ?? 1))
   add('bulk', ports.bulk, [`127.0.0.1:${backends.bulk}`])
-  for (let i = 0; i < (variant.bystanders ?? 0); i++) add(`bystander${i}`, await sandbox.freePort(), http)
+  for (let i = 0; i < (variant.bystanders ?? 0); i++) add(`bystander${i}`, await sandbox.freePort(), http.slice(0, 10))
   const config = {
     ...packaged,
     workers: 1,

@@ -147,7 +147,8 @@ export class LoadBalancer {
     const current = this.#current!
     const index = current.snapshot.upstreams.findIndex(({ name }) => name === upstream)
     const { row } = current.snapshot.upstreams[index]!
-    const age = { generation: current.snapshot.generation, epoch: ++this.#epoch }
+    // Every snapshot takes the change over, so no generation has to pass before a row is free.
+    const age = { generation: 0, epoch: ++this.#epoch }
     try {
       const { membership, keys } = buildMembership({ name: upstream, row }, servers, age.epoch, this.rows)
       const upstreams = current.snapshot.upstreams.map((one, i) => (i === index ? { ...one, membership } : one))
@@ -208,17 +209,14 @@ export class LoadBalancer {
     for (const handle of this.supervisor.handles) clear(handle.counters)
   }
 
-  /** Rows that nothing served names any more: kept while connections, or records in a ring, may speak of them. */
+  /** Rows that nothing served names any more, as of `age`: kept while connections, or records in a ring, may speak of them. */
   #retainRows(age: Age): void {
     const used = this.#current?.used
     const backends = used?.backends ?? new Map<string, ReadonlySet<string>>()
-    const upstreamOf = (key: string) => key.slice(0, key.indexOf(' '))
+    const isMember = (key: string) => backends.get(key.slice(0, key.indexOf(' ')))?.has(key) === true
     this.rows.listeners.retain(used?.listeners ?? new Set(), () => age)
     this.rows.upstreams.retain(used?.upstreams ?? new Set(), () => age)
-    this.rows.backends.retain({ has: (key) => backends.get(upstreamOf(key))?.has(key) === true }, (key) =>
-      // Members change under all generations, but an upstream that is gone is still dialled for those who had it.
-      backends.has(upstreamOf(key)) ? { generation: 0, epoch: age.epoch } : age,
-    )
+    this.rows.backends.retain({ has: isMember }, () => age)
   }
 
   #collectRows(): void {

@@ -195,7 +195,6 @@ export class Reactor {
     if (serving === undefined) return
     for (const prepared of this.#prepared.keys()) if (prepared <= generation) this.#prepared.delete(prepared)
     const previousIndex = core.currentIndex
-    for (const earlier of core.servings.all()) serving.succeed(earlier)
     core.current = serving
     core.currentIndex = core.servings.add(serving)
     core.pool.setLimit(serving.snapshot.pendingBytesPerWorker)

@@ -11,12 +11,12 @@ export interface BalanceMemory {
 }
 
 /**
- * An upstream as a worker uses it. Snapshots that follow each other share it: connections that were accepted before a
- * change choose from the backends that are there now.
+ * An upstream as a worker uses it, under one snapshot. A change of members that is no reload holds under every snapshot
+ * that has the upstream.
  */
 export class ServingUpstream {
   readonly #memory: BalanceMemory
-  #policy: UpstreamSnapshot
+  readonly policy: UpstreamSnapshot
   #membership: Membership
   #balancer: TieredBalancer
   /** Positions by id: where clients are kept, for it to be known whether their backend is still there. */
@@ -24,14 +24,10 @@ export class ServingUpstream {
 
   constructor(snapshot: UpstreamSnapshot, memory: BalanceMemory) {
     this.#memory = memory
-    this.#policy = snapshot
+    this.policy = snapshot
     this.#membership = snapshot.membership
     this.#balancer = this.#createBalancer()
     this.#positions = positionsOf(snapshot, snapshot.membership)
-  }
-
-  get policy(): UpstreamSnapshot {
-    return this.#policy
   }
 
   get backends(): readonly BackendSnapshot[] {
@@ -40,7 +36,7 @@ export class ServingUpstream {
 
   /** Whether a choice needs the hash of the client's address. */
   get hashesClients(): boolean {
-    return this.#policy.balance === 'source-hash'
+    return this.policy.balance === 'source-hash'
   }
 
   /** The backend with this id, as long as it is a member. */
@@ -53,24 +49,16 @@ export class ServingUpstream {
     return this.#balancer
   }
 
-  /** Takes over the policy and the members of a later snapshot. */
-  adopt(later: ServingUpstream): void {
-    this.#policy = later.#policy
-    this.#membership = later.#membership
-    this.#balancer = later.#balancer
-    this.#positions = later.#positions
-  }
-
   /** Takes over other members, unless it has later ones. */
   adoptMembers(membership: Membership): void {
     if (membership.epoch <= this.#membership.epoch) return
     this.#membership = membership
     this.#balancer = this.#createBalancer()
-    this.#positions = positionsOf(this.#policy, membership)
+    this.#positions = positionsOf(this.policy, membership)
   }
 
   #createBalancer(): TieredBalancer {
-    const { balance, row } = this.#policy
+    const { balance, row } = this.policy
     const { groups } = this.#membership
     const cursor = row * CURSORS_PER_UPSTREAM
     return new TieredBalancer({ ...this.#memory, algorithm: balance, groups, cursor })
@@ -85,7 +73,7 @@ function positionsOf({ stickyTtlMs }: UpstreamSnapshot, { backends }: Membership
 export class ServingSnapshot {
   readonly snapshot: Snapshot
   readonly listeners: readonly ListenerSnapshot[]
-  readonly upstreams: ServingUpstream[]
+  readonly upstreams: readonly ServingUpstream[]
   /** Connections that were accepted under it. */
   connections = 0
   /** Listening sockets from which clients are accepted under it. */
@@ -95,17 +83,6 @@ export class ServingSnapshot {
     this.snapshot = snapshot
     this.listeners = snapshot.listeners
     this.upstreams = snapshot.upstreams.map((upstream) => new ServingUpstream(upstream, memory))
-  }
-
-  /** Shares the upstreams that `earlier` has too, which from now on are as this snapshot wants them. */
-  succeed(earlier: ServingSnapshot): void {
-    const known = new Map(earlier.upstreams.map((upstream) => [upstream.policy.name, upstream]))
-    this.upstreams.forEach((upstream, index) => {
-      const shared = known.get(upstream.policy.name)
-      if (shared === undefined || shared === upstream) return
-      shared.adopt(upstream)
-      this.upstreams[index] = shared
-    })
   }
 
   adoptMembers(membership: Membership): void {

@@ -17,7 +17,7 @@ const LOG_TIMEOUT_MS = 5000 * patience
 const EXIT_TIMEOUT_MS = 30_000 * patience
 
 export interface StartOptions {
-  /** What the file says beside `version`, `log`, `accessLog`, `admin` and `shutdown`, which the helper adds. */
+  /** What the file says beside `version`, `log`, `accessLog`, `admin`, `shutdown` and `state`, which the helper adds. */
   readonly config: string
   /** Put before the program, in place of what {@link harshPrefix} asks for: `['strace', '-f', …]`. */
   readonly prefix?: readonly string[]
@@ -119,6 +119,7 @@ export class LoadBalancerProcess {
       accessLog: `{ to: ${this.accessLogFile}, format: json }`,
       admin: `{ socket: ${this.adminSocket} }`,
       shutdown: '{ drain: 2s }',
+      state: '{ directory: none }',
     }
     const missing = Object.entries(preset).filter(([key]) => !new RegExp(`^${key}:`, 'm').test(text))
     return `${missing.map(([key, value]) => `${key}: ${value}`).join('\n')}\n${text}`

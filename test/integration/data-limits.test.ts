@@ -90,20 +90,20 @@ test('Without descriptors a worker that waits for some costs next to no CPU time
   await waiting.hears('hello')
 })
 
-test('A process that may open 50 descriptors serves any number of clients, one after the other', async (t) => {
-  const prefix = [...harshPrefix(), 'sh', '-c', 'ulimit -n 50 && exec "$@"', 'sh']
+test('A process that may open 100 descriptors serves any number of clients, one after the other', async (t) => {
+  const prefix = [...harshPrefix(), 'sh', '-c', 'ulimit -n 100 && exec "$@"', 'sh']
   const relay = await startRelay(t, { serve: echo, top: QUIET, prefix })
   const { descriptors } = await relay.lb.status()
-  assert.equal(descriptors.limit, 50)
-  const visits = Array.from({ length: 60 }, async () => {
+  assert.equal(descriptors.limit, 100)
+  const visits = Array.from({ length: 120 }, async () => {
     const client = await relay.connect()
     await greet(client)
     await leave(client)
   })
   await Promise.all(visits)
-  const lines = await relay.lb.accessLog(60)
+  const lines = await relay.lb.accessLog(120)
   assert.deepEqual(new Set(lines.map(({ cause }) => cause)), new Set(['client-closed']))
-  assert.ok(openDescriptors(relay.lb.pid).length < 50)
+  assert.ok(openDescriptors(relay.lb.pid).length < 100)
 })
 
 /** That those who wait are neither served nor turned away, while those who are served talk on. */

@@ -1,31 +1,17 @@
 import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { test } from 'node:test'
-import { freePort } from '../helpers/free-port.ts'
 import { countByBackend, endClients, GreetedClient, openClients, tryGreeting } from '../helpers/greeted-client.ts'
-import { LoadBalancerProcess } from '../helpers/load-balancer-process.ts'
 import { NamedBackend } from '../helpers/named-backend.ts'
+import { startUpstream } from '../helpers/upstream-setup.ts'
 import { waitUntil } from '../helpers/wait-until.ts'
 
 const algorithms = ['round-robin', 'least-connections', 'random', 'random-two', 'source-hash', 'least-latency']
 
-/** A load balancer with one listener in front of one upstream, `web`. */
-async function start(t: Parameters<typeof LoadBalancerProcess.start>[0], upstream: string, workers = 1) {
-  const port = await freePort()
-  const config = (text: string) => `workers: ${workers}
-reload: { watch: false }
-listeners: { edge: { bind: "127.0.0.1:${port}", upstream: web } }
-upstreams:
-  web: ${text}
-`
-  const lb = await LoadBalancerProcess.start(t, config(upstream))
-  return { lb, port, reload: (text: string) => lb.reload(config(text)) }
-}
-
 test('16. A backup serves only while no primary can, and primaries get everything back', async (t) => {
   const primary = await NamedBackend.start(t, 'primary')
   const backup = await NamedBackend.start(t, 'backup')
-  const { port } = await start(
+  const { port } = await startUpstream(
     t,
     `{ servers: [{ address: "${primary.address}" }, { address: "${backup.address}", backup: true }] }`,
   )
@@ -40,7 +26,7 @@ test('16. A backup serves only while no primary can, and primaries get everythin
 test('16. Priorities serve one after the other, as those before them fill up', async (t) => {
   const backends = await Promise.all(['a', 'b', 'c'].map((name) => NamedBackend.start(t, name)))
   const servers = backends.map(({ address }, i) => `{ address: "${address}", priority: ${i * 3}, maxConnections: 2 }`)
-  const { port } = await start(t, `{ servers: [${servers}] }`)
+  const { port } = await startUpstream(t, `{ servers: [${servers}] }`)
   const clients = await openClients(t, port, 6)
   assert.deepEqual(
     clients.map(({ backend }) => backend),
@@ -51,7 +37,7 @@ test('16. Priorities serve one after the other, as those before them fill up', a
 test('19. Least-connections is even when idle, and avoids a busy backend', async (t) => {
   const [a, b] = [await NamedBackend.start(t, 'a'), await NamedBackend.start(t, 'b')]
   const servers = `[{ address: "${a.address}" }, { address: "${b.address}" }]`
-  const { port, reload } = await start(t, `{ balance: least-connections, servers: ${servers} }`)
+  const { port, reload } = await startUpstream(t, `{ balance: least-connections, servers: ${servers} }`)
   const even = await openClients(t, port, 10)
   assert.deepEqual(countByBackend(even), { a: 5, b: 5 })
   await endClients(even)
@@ -65,15 +51,15 @@ test('19. Least-connections is even when idle, and avoids a busy backend', async
 test('19. Least-connections stays exact when four workers choose', async (t) => {
   const backends = await Promise.all(['a', 'b', 'c', 'd'].map((name) => NamedBackend.start(t, name)))
   const servers = backends.map(({ address }) => `{ address: "${address}" }`)
-  const { port } = await start(t, `{ balance: least-connections, servers: [${servers}] }`, 4)
+  const { port } = await startUpstream(t, `{ balance: least-connections, servers: [${servers}] }`, 'workers: 4')
   assert.deepEqual(countByBackend(await openClients(t, port, 80)), { a: 20, b: 20, c: 20, d: 20 })
 })
 
 test('20. Source hash keeps a client on one backend, and two instances agree on it', async (t) => {
   const backends = await Promise.all(['a', 'b', 'c'].map((name) => NamedBackend.start(t, name)))
   const servers = backends.map(({ address }) => `{ address: "${address}" }`)
-  const one = await start(t, `{ balance: source-hash, servers: [${servers}] }`)
-  const other = await start(t, `{ balance: source-hash, servers: [${servers.toReversed()}] }`, 2)
+  const one = await startUpstream(t, `{ balance: source-hash, servers: [${servers}] }`)
+  const other = await startUpstream(t, `{ balance: source-hash, servers: [${servers.toReversed()}] }`, 'workers: 2')
   const chosen = new Set((await openClients(t, one.port, 10)).map(({ backend }) => backend))
   assert.equal(chosen.size, 1)
   assert.deepEqual(new Set((await openClients(t, other.port, 10)).map(({ backend }) => backend)), chosen)
@@ -83,7 +69,7 @@ test('20. Source hash moves only the clients of a removed backend, and they come
   const backends = await Promise.all(['a', 'b', 'c'].map((name) => NamedBackend.start(t, name)))
   const servers = backends.map(({ address }) => `{ address: "${address}" }`)
   const upstream = (list: readonly string[]) => `{ balance: source-hash, servers: [${list}] }`
-  const { port, reload } = await start(t, upstream(servers))
+  const { port, reload } = await startUpstream(t, upstream(servers))
   const places = async () => {
     const clients = []
     for (let i = 1; i <= 40; i++) {
@@ -107,7 +93,7 @@ test('20. Source hash moves only the clients of a removed backend, and they come
 for (const balance of algorithms) {
   test(`21. maxConnections holds under ${balance}, a close frees the place, and what overflows goes to the backup`, async (t) => {
     const [a, b, spare] = await Promise.all(['a', 'b', 'spare'].map((name) => NamedBackend.start(t, name)))
-    const { port } = await start(
+    const { port } = await startUpstream(
       t,
       `
     balance: ${balance}
@@ -116,7 +102,7 @@ for (const balance of algorithms) {
       - { address: "${b!.address}", maxConnections: 3 }
       - { address: "${spare!.address}", maxConnections: 2, backup: true }
 `,
-      2,
+      'workers: 2',
     )
     const clients = await openClients(t, port, 8)
     assert.deepEqual(countByBackend(clients), { a: 3, b: 3, spare: 2 })
@@ -131,7 +117,7 @@ test('15. A backend in drain gets no new client and keeps those that it has', as
   const [a, b] = [await NamedBackend.start(t, 'a'), await NamedBackend.start(t, 'b')]
   const upstream = (state: string) =>
     `{ servers: [{ address: "${a.address}", state: ${state} }, { address: "${b.address}" }] }`
-  const { lb, port, reload } = await start(t, upstream('ready'))
+  const { lb, port, reload } = await startUpstream(t, upstream('ready'))
   const clients = await openClients(t, port, 4)
   for (const state of ['drain', 'maintenance'] as const) {
     await reload(upstream(state))

@@ -2,22 +2,15 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { freePort } from '../helpers/free-port.ts'
 import { countByBackend, GreetedClient, openClients, tryGreeting } from '../helpers/greeted-client.ts'
-import { LoadBalancerProcess } from '../helpers/load-balancer-process.ts'
 import { NamedBackend } from '../helpers/named-backend.ts'
 import { RedisServer } from '../helpers/redis-server.ts'
 import { temporaryDirectory } from '../helpers/temporary-directory.ts'
+import { startUpstream } from '../helpers/upstream-setup.ts'
 import { waitUntil } from '../helpers/wait-until.ts'
 
 async function start(t: TestContext, upstream: string, state = 'none') {
-  const port = await freePort()
-  const config = `reload: { watch: false }
-state: { directory: ${state} }
-listeners: { edge: { bind: "127.0.0.1:${port}", upstream: chat } }
-upstreams: { chat: ${upstream} }
-`
-  const lb = await LoadBalancerProcess.start(t, config)
+  const { lb, port } = await startUpstream(t, upstream, `state: { directory: ${state} }`)
   const members = async () => (await lb.status()).upstreams[0]!.backends.map(({ address }) => address).sort()
   const becomes = (...wanted: readonly NamedBackend[]) => {
     const addresses = String(wanted.map(({ address }) => address).sort())

@@ -8,22 +8,17 @@ import { LoadBalancerProcess } from '../helpers/load-balancer-process.ts'
 import { NamedBackend } from '../helpers/named-backend.ts'
 import { requirePeer } from '../helpers/peers.ts'
 import { ResettingBackend } from '../helpers/resetting-backend.ts'
+import { startUpstream } from '../helpers/upstream-setup.ts'
 import { waitUntil } from '../helpers/wait-until.ts'
 
 const quick = 'interval: 100ms, timeout: 500ms, rise: 2, fall: 2'
 
 async function start(t: TestContext, upstream: string) {
-  const port = await freePort()
-  const config = (text: string) => `reload: { watch: false }
-listeners: { edge: { bind: "127.0.0.1:${port}", upstream: web } }
-upstreams:
-  web: ${text}
-`
-  const lb = await LoadBalancerProcess.start(t, config(upstream))
-  const states = async () => (await lb.status()).upstreams[0]!.backends.map(({ state }) => state)
+  const setup = await startUpstream(t, upstream)
+  const states = async () => (await setup.lb.status()).upstreams[0]!.backends.map(({ state }) => state)
   const becomes = (...wanted: string[]) =>
     waitUntil(`the states are ${wanted}`, async () => String(await states()) === String(wanted))
-  return { lb, port, becomes, reload: (text: string) => lb.reload(config(text)) }
+  return { ...setup, becomes }
 }
 
 test('24. Only backends with checks are probed, and those in maintenance are not', async (t) => {
@@ -156,7 +151,7 @@ test('Early resets count as failures where outlier.earlyReset says so', async (t
   const good = await NamedBackend.start(t, 'good')
   const bad = await ResettingBackend.start(t)
   const servers = `[{ address: "${bad.address}" }, { address: "${good.address}" }]`
-  const outlier = '{ consecutiveFailures: 2, earlyReset: 5s, ejection: 1h }'
+  const outlier = '{ consecutiveFailures: 2, earlyReset: 5s, ejection: 1h, maxEjection: 1h }'
   const { port, becomes } = await start(t, `{ servers: ${servers}, outlier: ${outlier} }`)
   for (let i = 0; i < 4; i++) await tryGreeting(t, port)
   await becomes('ejected', 'up')
@@ -172,7 +167,7 @@ test('A reload keeps what is known of a backend: its health, and its ejection', 
     connect: { attempts: ${attempts} }
   other:
     servers: [{ address: "${b.address}" }, { address: "127.0.0.1:${refusing}" }]
-    outlier: { consecutiveFailures: 1, ejection: 1h }
+    outlier: { consecutiveFailures: 1, ejection: 1h, maxEjection: 1h }
 `
   const { lb, port, becomes, reload } = await start(t, upstream(3))
   await becomes('up', 'down')

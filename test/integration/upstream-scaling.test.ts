@@ -3,28 +3,14 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { freePort } from '../helpers/free-port.ts'
 import { openClients, tryGreeting } from '../helpers/greeted-client.ts'
-import { LoadBalancerProcess } from '../helpers/load-balancer-process.ts'
 import { NamedBackend } from '../helpers/named-backend.ts'
 import { RedisServer } from '../helpers/redis-server.ts'
+import { startUpstream } from '../helpers/upstream-setup.ts'
 import { waitUntil } from '../helpers/wait-until.ts'
 
 /** Longer by hand: SOAK_SECONDS=60 npm test -- upstream-scaling. */
 const SECONDS = Number(process.env.SOAK_SECONDS ?? 6)
-
-async function start(t: TestContext, upstream: string, workers = 2) {
-  const port = await freePort()
-  const lb = await LoadBalancerProcess.start(
-    t,
-    `workers: ${workers}
-listeners: { edge: { bind: "127.0.0.1:${port}", upstream: chat } }
-upstreams:
-  chat: ${upstream}
-`,
-  )
-  return { lb, port }
-}
 
 /** Has `clients` connect one after the other, again and again, until `isOver`. Returns what each came to. */
 async function load(
@@ -46,9 +32,9 @@ async function load(
 
 test('Backends that are scaled up and down at random cost no client an error', async (t) => {
   const redis = await RedisServer.start(t)
-  const { lb, port } = await start(
+  const { lb, port } = await startUpstream(
     t,
-    `{ discovery: { type: redis-keys, redis: { url: "${redis.url}" }, interval: 200ms }, connect: { attempts: 4, timeout: 1s } }`,
+    `{ discovery: { type: redis-keys, redis: { url: "${redis.url}" }, interval: 200ms } }`,
   )
   const running = new Map<string, NamedBackend>()
   const beat = async (backend: NamedBackend) =>
@@ -57,6 +43,15 @@ test('Backends that are scaled up and down at random cost no client an error', a
     const backend = await NamedBackend.start(t, 'ok')
     running.set(backend.address, backend)
     await beat(backend)
+  }
+  /** As a server goes that is told to: it takes itself out of the registry, and listens until nobody is sent to it. */
+  const shrink = async (backend: NamedBackend) => {
+    running.delete(backend.address)
+    await redis.client.call('DEL', `mcs:node:${backend.address}`)
+    const isListed = async () =>
+      (await lb.status()).upstreams[0]!.backends.some(({ address }) => address === backend.address)
+    await waitUntil('nobody is sent to it', async () => !(await isListed()))
+    backend.close()
   }
   for (let i = 0; i < 10; i++) await grow()
   await waitUntil('ten serve', async () => (await lb.status()).upstreams[0]!.backends.length === 10)
@@ -70,13 +65,7 @@ test('Backends that are scaled up and down at random cost no client an error', a
     for (let step = 0; !isOver(); step++) {
       const addresses = [...running.keys()]
       if (addresses.length < 8 || (addresses.length < 20 && step % 2 === 0)) await grow()
-      else {
-        // At once and without a word, as a machine that fails does: its key lives on for a while.
-        const address = addresses[step % addresses.length]!
-        running.get(address)!.close()
-        running.delete(address)
-      }
-      await new Promise((resolve) => setTimeout(resolve, 150))
+      else await shrink([...running.values()][step % running.size]!)
     }
   })()
   const results = await load(t, port, 8, isOver)
@@ -94,10 +83,9 @@ test('A backend that is killed gets no connection later than its time to live an
   const living = await NamedBackend.start(t, 'living')
   await redis.client.call('SET', `mcs:node:${living.address}`, '', 'EX', '600')
   await redis.client.call('SET', `mcs:node:${address}`, '', 'PX', '2000')
-  const { lb, port } = await start(
+  const { lb, port } = await startUpstream(
     t,
     `{ discovery: { type: redis-keys, redis: { url: "${redis.url}" }, interval: 500ms } }`,
-    1,
   )
   await waitUntil('it has served', async () => (await tryGreeting(t, port)) === 'lone')
   await redis.client.call('SET', `mcs:node:${address}`, '', 'PX', '2000')
@@ -122,7 +110,7 @@ test('Five updates of discovery a second make no generation, and counts stay exa
   const backends = await Promise.all(Array.from({ length: 6 }, () => NamedBackend.start(t, 'ok')))
   const announce = ({ address }: NamedBackend) => redis.client.call('SET', `mcs:node:${address}`, '', 'EX', '600')
   for (const backend of backends) await announce(backend)
-  const { lb, port } = await start(
+  const { lb, port } = await startUpstream(
     t,
     `{ discovery: { type: redis-keys, redis: { url: "${redis.url}" }, interval: 100ms, maxRemoval: 100% } }`,
   )

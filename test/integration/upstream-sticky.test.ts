@@ -1,24 +1,11 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { freePort } from '../helpers/free-port.ts'
 import { openClients, tryGreeting } from '../helpers/greeted-client.ts'
-import { LoadBalancerProcess } from '../helpers/load-balancer-process.ts'
 import { NamedBackend } from '../helpers/named-backend.ts'
 import { RedisServer } from '../helpers/redis-server.ts'
 import { temporaryDirectory } from '../helpers/temporary-directory.ts'
-
-async function start(t: TestContext, upstream: string, workers = 1) {
-  const port = await freePort()
-  const config = (text: string) => `workers: ${workers}
-reload: { watch: false }
-listeners: { edge: { bind: "127.0.0.1:${port}", upstream: web } }
-upstreams:
-  web: ${text}
-`
-  const lb = await LoadBalancerProcess.start(t, config(upstream))
-  return { lb, port, reload: (text: string) => lb.reload(config(text)) }
-}
+import { startUpstream } from '../helpers/upstream-setup.ts'
 
 async function backendsOf(t: TestContext, port: number, count: number): Promise<string> {
   return (await openClients(t, port, count)).map(({ backend }) => backend).join('')
@@ -26,17 +13,20 @@ async function backendsOf(t: TestContext, port: number, count: number): Promise<
 
 test('A sticky client comes back to its backend, under every worker', async (t) => {
   const [a, b] = [await NamedBackend.start(t, 'a'), await NamedBackend.start(t, 'b')]
-  const { port } = await start(
+  const { port } = await startUpstream(
     t,
     `{ sticky: {}, servers: [{ address: "${a.address}" }, { address: "${b.address}" }] }`,
-    4,
+    'workers: 4',
   )
   assert.match(await backendsOf(t, port, 40), /^(a+|b+)$/)
 })
 
 test('A failover moves a sticky client, and it stays there when its first backend is back', async (t) => {
   const [a, b] = [await NamedBackend.start(t, 'a'), await NamedBackend.start(t, 'b')]
-  const { port } = await start(t, `{ sticky: {}, servers: [{ address: "${a.address}" }, { address: "${b.address}" }] }`)
+  const { port } = await startUpstream(
+    t,
+    `{ sticky: {}, servers: [{ address: "${a.address}" }, { address: "${b.address}" }] }`,
+  )
   assert.equal(await backendsOf(t, port, 3), 'aaa')
   const portOfA = a.port
   a.stop()
@@ -48,7 +38,7 @@ test('A failover moves a sticky client, and it stays there when its first backen
 test('A sticky client moves for good when its backend is full', async (t) => {
   const [a, b] = [await NamedBackend.start(t, 'a'), await NamedBackend.start(t, 'b')]
   const servers = `[{ address: "${a.address}", maxConnections: 2 }, { address: "${b.address}" }]`
-  const { port } = await start(t, `{ sticky: {}, servers: ${servers} }`)
+  const { port } = await startUpstream(t, `{ sticky: {}, servers: ${servers} }`)
   assert.equal(await backendsOf(t, port, 5), 'aabbb')
 })
 
@@ -56,7 +46,7 @@ test('A draining backend takes back the clients that it had, and one in maintena
   const [a, b] = [await NamedBackend.start(t, 'a'), await NamedBackend.start(t, 'b')]
   const upstream = (state: string) =>
     `{ sticky: {}, servers: [{ address: "${a.address}", state: ${state} }, { address: "${b.address}" }] }`
-  const { port, reload } = await start(t, upstream('ready'))
+  const { port, reload } = await startUpstream(t, upstream('ready'))
   assert.equal(await backendsOf(t, port, 1), 'a')
   await reload(upstream('drain'))
   assert.equal(await backendsOf(t, port, 2), 'aa')
@@ -67,7 +57,7 @@ test('A draining backend takes back the clients that it had, and one in maintena
 test('A client is forgotten when its time is over', async (t) => {
   const [a, b] = [await NamedBackend.start(t, 'a'), await NamedBackend.start(t, 'b')]
   const servers = `[{ address: "${a.address}" }, { address: "${b.address}" }]`
-  const { port } = await start(t, `{ sticky: { ttl: 1s }, servers: ${servers} }`)
+  const { port } = await startUpstream(t, `{ sticky: { ttl: 1s }, servers: ${servers} }`)
   const first = await backendsOf(t, port, 1)
   const deadline = performance.now() + 900
   while (performance.now() < deadline) assert.equal(await tryGreeting(t, port), first)
@@ -79,7 +69,7 @@ test('A reload keeps sticky entries, also one that reorders and adds backends', 
   const [a, b, c] = await Promise.all(['a', 'b', 'c'].map((name) => NamedBackend.start(t, name)))
   const upstream = (...list: readonly NamedBackend[]) =>
     `{ sticky: {}, servers: [${list.map(({ address }) => `{ address: "${address}" }`)}] }`
-  const { port, reload } = await start(t, upstream(a!, b!))
+  const { port, reload } = await startUpstream(t, upstream(a!, b!))
   assert.equal(await backendsOf(t, port, 2), 'aa')
   await reload(upstream(c!, b!, a!))
   assert.equal(await backendsOf(t, port, 3), 'aaa')
@@ -93,10 +83,10 @@ for (const kind of ['a file', 'Redis'] as const) {
       redis === null ? `path: ${join(temporaryDirectory(t), 'sticky')}` : `redis: { url: "${redis.url}" }, key: kept`
     const upstream = (list: readonly NamedBackend[]) => `{
     sticky: { persist: { ${place} } }, servers: [${list.map(({ address }) => `{ address: "${address}" }`)}] }`
-    const first = await start(t, upstream([a, b]))
+    const first = await startUpstream(t, upstream([a, b]))
     assert.equal(await backendsOf(t, first.port, 2), 'aa')
     await first.lb.stop()
-    const second = await start(t, upstream([b, a]))
+    const second = await startUpstream(t, upstream([b, a]))
     assert.equal(await backendsOf(t, second.port, 3), 'aaa', 'without the entry it would be b')
   })
 }
