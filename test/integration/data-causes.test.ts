@@ -187,6 +187,9 @@ test('31. In tcplog format the ends of the client, the backend and the proxy hav
   })
   const kept = await relay.pair()
   const reset = await relay.pair()
+  // Bytes have to pass first: a client that is reset before the load balancer sees its backend connected is `CC`.
+  await reset.client.say('x')
+  await reset.server.waitFor('a byte', () => reset.server.heardBytes === 1)
   reset.client.reset()
   await reset.server.ends()
   const broken = await relay.pair()

@@ -4,7 +4,7 @@ import { parseOptions } from '../../../bench/options.ts'
 
 test('parseOptions() runs everything for nine rounds of three seconds unless told', () => {
   const { rounds, seconds, rows, targets, smoke } = parseOptions([])
-  assert.deepEqual([rounds, seconds, rows.length, targets.length, smoke], [9, 3, 7, 5, false])
+  assert.deepEqual([rounds, seconds, rows.length, targets.length, smoke], [9, 3, 8, 5, false])
 })
 
 test('parseOptions() reads every option, and keeps the order of the rows', () => {
