@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { connect } from 'node:net'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { countByBackend, endClients, GreetedClient, openClients, tryGreeting } from '../helpers/greeted-client.ts'
 import { NamedBackend } from '../helpers/named-backend.ts'
 import { startUpstream } from '../helpers/upstream-setup.ts'
@@ -128,3 +128,34 @@ test('15. A backend in drain gets no new client and keeps those that it has', as
   await reload(upstream('ready'))
   assert.deepEqual(countByBackend(await openClients(t, port, 4)), { a: 2, b: 2 })
 })
+
+for (const workers of [1, 2, 4]) {
+  test(`14. Exact algorithms are exact, and chance is even, with ${workers} workers`, async (t) => {
+    const backends = await Promise.all(['a', 'b', 'c'].map((name) => NamedBackend.start(t, name)))
+    const servers = backends.map(({ address }) => `{ address: "${address}" }`)
+    const upstream = (balance: string) => `{ balance: ${balance}, servers: [${servers}] }`
+    const { port, reload } = await startUpstream(t, upstream('round-robin'), `workers: ${workers}`)
+    for (const balance of ['round-robin', 'least-connections'] as const) {
+      await reload(upstream(balance))
+      const clients = await openAtOnce(t, port, 60)
+      assert.deepEqual(countByBackend(clients), { a: 20, b: 20, c: 20 }, balance)
+      await endClients(clients)
+      await waitUntil('all are gone', () => backends.every(({ open }) => open === 0))
+    }
+    for (const balance of ['random', 'random-two', 'least-latency'] as const) {
+      await reload(upstream(balance))
+      const clients = await openAtOnce(t, port, 300)
+      const chiSquare = Object.values(countByBackend(clients)).reduce((sum, n) => sum + (n - 100) ** 2 / 100, 0)
+      // Two degrees of freedom: chance alone is above 18.4 once in ten thousand times. Connections that time their
+      // connects are no chance, and only have to be spread.
+      assert.ok(chiSquare < (balance === 'least-latency' ? 100 : 18.4), `${balance}: ${chiSquare}`)
+      await endClients(clients)
+      await waitUntil('all are gone', () => backends.every(({ open }) => open === 0))
+    }
+  })
+}
+
+/** Opens so many clients side by side, so that workers choose at the same time. */
+async function openAtOnce(t: TestContext, port: number, count: number): Promise<GreetedClient[]> {
+  return await Promise.all(Array.from({ length: count }, () => GreetedClient.open(t, port)))
+}

@@ -169,3 +169,17 @@ test('A discovered backend that is a listener of the same file is refused: it wo
   const client = await GreetedClient.open(t, port)
   assert.equal(client.backend, 'a')
 })
+
+test('A Redis that is paused, or too slow to answer, changes nothing', async (t) => {
+  const redis = await RedisServer.start(t)
+  const [a, b] = await Promise.all(['a', 'b'].map((name) => NamedBackend.start(t, name)))
+  await announce(redis, a!, 2)
+  await announce(redis, b!, 2)
+  const { lb, port, becomes } = await start(t, keysOf(redis))
+  await becomes(a!, b!)
+  await redis.client.call('CLIENT', 'PAUSE', '4000', 'ALL')
+  await lb.logged(/Discovery lost its source/)
+  assert.deepEqual(countByBackend(await openClients(t, port, 4)), { a: 2, b: 2 })
+  await lb.logged(/Discovery (reads its source|finds nobody)[\s\S]*Discovery (reads its source|finds nobody)/)
+  assert.deepEqual(countByBackend(await openClients(t, port, 4)), { a: 2, b: 2 })
+})

@@ -9,8 +9,9 @@ import { RedisServer } from '../helpers/redis-server.ts'
 import { startUpstream } from '../helpers/upstream-setup.ts'
 import { waitUntil } from '../helpers/wait-until.ts'
 
-/** Longer by hand: SOAK_SECONDS=60 npm test -- upstream-scaling. */
+/** Longer and with more by hand: SOAK_SECONDS=60 npm test -- upstream-scaling. */
 const SECONDS = Number(process.env.SOAK_SECONDS ?? 6)
+const CLIENTS = SECONDS < 60 ? 200 : 500
 
 /** Has `clients` connect one after the other, again and again, until `isOver`. Returns what each came to. */
 async function load(
@@ -89,8 +90,10 @@ test('A backend that is killed gets no connection later than its time to live an
   )
   await waitUntil('it has served', async () => (await tryGreeting(t, port)) === 'lone')
   await redis.client.call('SET', `mcs:node:${address}`, '', 'PX', '2000')
-  child.kill('SIGKILL')
   const killedAt = performance.now()
+  child.kill('SIGKILL')
+  // What it had accepted and not answered by then dies with it.
+  await once(child, 'exit')
   let lastAttemptAt = killedAt
   let failures = 0
   while (performance.now() - killedAt < 4500) {
@@ -115,7 +118,7 @@ test('Five updates of discovery a second make no generation, and counts stay exa
     `{ discovery: { type: redis-keys, redis: { url: "${redis.url}" }, interval: 100ms, maxRemoval: 100% } }`,
   )
   await waitUntil('six serve', async () => (await lb.status()).upstreams[0]!.backends.length === 6)
-  const clients = await openClients(t, port, 200)
+  const clients = await openClients(t, port, CLIENTS)
   const endsAt = performance.now() + SECONDS * 1000
   for (let step = 0; performance.now() < endsAt; step++) {
     const backend = backends[step % 6]!
@@ -127,10 +130,37 @@ test('Five updates of discovery a second make no generation, and counts stay exa
   await waitUntil('six serve', async () => (await lb.status()).upstreams[0]!.backends.length === 6)
   const { generation, generations, upstreams } = await lb.status()
   assert.equal(generation, 1)
-  assert.deepEqual(generations, [{ generation: 1, connections: 200 }])
+  assert.deepEqual(generations, [{ generation: 1, connections: CLIENTS }])
   assert.equal(
     upstreams[0]!.backends.reduce((sum, { active }) => sum + active, 0),
-    200,
+    CLIENTS,
   )
   for (const client of clients) assert.ok(await client.echoes())
+})
+
+test('A backend that is killed gets no connection later than its checks take to find out', async (t) => {
+  const program = fileURLToPath(new URL('../helpers/lone-backend.js', import.meta.url))
+  const child = fork(program, { stdio: 'ignore' })
+  t.after(() => child.kill('SIGKILL'))
+  const [address] = (await once(child, 'message')) as [string]
+  const living = await NamedBackend.start(t, 'living')
+  const { lb, port } = await startUpstream(
+    t,
+    `
+    servers: [{ address: "${address}" }, { address: "${living.address}" }]
+    health: { interval: 300ms, timeout: 300ms, fall: 2, jitter: 0% }
+`,
+  )
+  const failuresOf = async () => (await lb.status()).upstreams[0]!.backends[0]!.connectFailures
+  await waitUntil('it has served', async () => (await tryGreeting(t, port)) === 'lone')
+  const killedAt = performance.now()
+  child.kill('SIGKILL')
+  // What it had accepted and not answered by then dies with it.
+  await once(child, 'exit')
+  // Two pauses and a timeout, and as much again for a machine that is busy.
+  while (performance.now() - killedAt < 1800) assert.equal(await tryGreeting(t, port), 'living')
+  const failures = await failuresOf()
+  for (let i = 0; i < 20; i++) assert.equal(await tryGreeting(t, port), 'living')
+  assert.equal(await failuresOf(), failures, 'it is not tried any more')
+  assert.equal((await lb.status()).upstreams[0]!.backends[0]!.state, 'down')
 })
