@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { Redis, type RedisOptions } from 'ioredis'
 import type { Cleanup } from './cleanup.ts'
-import { freePort } from './free-port.ts'
+import { freeListenerPort } from './free-listener-port.ts'
 import { temporaryDirectory } from './temporary-directory.ts'
 import { waitUntil } from './wait-until.ts'
 import { within } from './within.ts'
@@ -51,7 +51,7 @@ export class RedisServer {
   }
 
   static async start(t: Cleanup, options: RedisServerOptions = {}): Promise<RedisServer> {
-    const server = new RedisServer(t, options.port ?? (await freePort()), options)
+    const server = new RedisServer(t, options.port ?? (await freeListenerPort()), options)
     await server.start()
     return server
   }

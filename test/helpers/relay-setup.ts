@@ -1,5 +1,5 @@
 import type { TestContext } from 'node:test'
-import { freePort } from './free-port.ts'
+import { freeListenerPort } from './free-listener-port.ts'
 import { LoadBalancerProcess } from './load-balancer-process.ts'
 import { StreamBackend, StreamPeer } from './stream-peer.ts'
 
@@ -35,7 +35,7 @@ export interface Relay {
 /** Starts one and waits until it serves. */
 export async function startRelay(t: TestContext, options: RelayOptions = {}): Promise<Relay> {
   const backend = await StreamBackend.start(t, options.serve)
-  const address = options.bind ?? `127.0.0.1:${await freePort()}`
+  const address = options.bind ?? `127.0.0.1:${await freeListenerPort()}`
   const lb = await LoadBalancerProcess.start(t, {
     config: relayConfig({ ...options, bind: address, servers: options.servers ?? [backend.address] }),
     ...(options.prefix === undefined ? {} : { prefix: options.prefix }),

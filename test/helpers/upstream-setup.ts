@@ -1,6 +1,6 @@
 import type { TestContext } from 'node:test'
 import type { ReloadResult } from '#src/control/service.js'
-import { freePort } from './free-port.ts'
+import { freeListenerPort } from './free-listener-port.ts'
 import { LoadBalancerProcess } from './load-balancer-process.ts'
 
 /** A load balancer with one listener in front of one upstream, `web`. */
@@ -13,7 +13,7 @@ export interface UpstreamSetup {
 
 /** Starts it. `upstream` is what the file says of the upstream; `top` are further keys at its top, one a line. */
 export async function startUpstream(t: TestContext, upstream: string, top = ''): Promise<UpstreamSetup> {
-  const port = await freePort()
+  const port = await freeListenerPort()
   const config = (text: string) => `${top}
 reload: { watch: false }
 listeners: { edge: { bind: "127.0.0.1:${port}", upstream: web } }
