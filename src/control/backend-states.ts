@@ -132,7 +132,7 @@ export class BackendStates {
       if (config.health === null || server.state === 'maintenance') backend.isDown = false
       backend.isEjected = upstream.ejections?.isEjected(key) === true
       this.#backends.set(key, backend)
-      if (known === undefined && !isNew) this.#lead(backend)
+      if (known === undefined) this.#begin(backend, isNew)
       return backend
     })
     upstream.groups = membership.groups.map((group) => Array.from(group.positions, (position) => backends[position]!))
@@ -141,6 +141,12 @@ export class BackendStates {
     return servers
       .filter((server) => server.state !== 'maintenance')
       .map(({ address }) => ({ key: backendKey(config.name, formatAddress(address)), address, config: health }))
+  }
+
+  /** A backend that an upstream starts with has its whole share; one that joins later is led to it. */
+  #begin(backend: Backend, isWithUpstream: boolean): void {
+    if (isWithUpstream) this.#options.table.setShare(backend.row, 1)
+    else this.#lead(backend)
   }
 
   #onCheck(key: string, isUp: boolean, result: ProbeResult): void {
@@ -228,7 +234,11 @@ export class BackendStates {
   /** Leads a backend that came up, or joined, to its share step by step. */
   #lead(backend: Backend): void {
     const { upstream } = backend
-    if (upstream.config.slowStartMs === 0) return
+    if (upstream.config.slowStartMs === 0) {
+      // It may have been led when it went down, by a file that has slow start no more.
+      this.#options.table.setShare(backend.row, 1)
+      return
+    }
     const nowMs = performance.now()
     upstream.slowStart.start(backend.key, nowMs)
     this.#writeShares(upstream, nowMs)

@@ -200,11 +200,12 @@ export class ServingService implements Service {
   }
 
   async #prepare(config: Config): Promise<Prepared> {
-    const members = await this.#upstreams.prepare(config)
-    return await this.balancer.prepare(config, members).catch((error: unknown) => {
+    try {
+      return await this.balancer.prepare(config, await this.#upstreams.prepare(config))
+    } catch (error) {
       this.#upstreams.discard()
       throw error
-    })
+    }
   }
 
   /** Where the file has port 0, nobody could know otherwise where to connect to. */

@@ -81,7 +81,8 @@ export class StickyKeepers {
 
   async #open(place: string, persist: Persist): Promise<void> {
     if (this.#keepers.has(place)) return
-    const redis = 'redis' in persist ? connectRedis(persist.redis) : null
+    const redis = this.#connect(persist)
+    if (redis === undefined) return
     const persistence = new StickyPersistence({
       table: this.#parts.clients,
       names: this.#namesFor(place),
@@ -93,6 +94,16 @@ export class StickyKeepers {
     this.#keepers.set(place, { persistence, redis })
     await redis?.whenReady(LOAD_WAIT_MS)
     await persistence.start()
+  }
+
+  /** Null where no Redis is meant; undefined where one cannot even be tried: entries are then in memory alone. */
+  #connect(persist: Persist): RedisClient | null | undefined {
+    try {
+      return 'redis' in persist ? connectRedis(persist.redis) : null
+    } catch (error) {
+      this.#parts.log.error('Sticky entries are not kept over a restart; mend this and reload', { error })
+      return undefined
+    }
   }
 
   async #close(places: readonly string[]): Promise<void> {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { openClients, tryGreeting } from '../helpers/greeted-client.ts'
@@ -6,6 +7,7 @@ import { NamedBackend } from '../helpers/named-backend.ts'
 import { RedisServer } from '../helpers/redis-server.ts'
 import { temporaryDirectory } from '../helpers/temporary-directory.ts'
 import { startUpstream } from '../helpers/upstream-setup.ts'
+import { waitUntil } from '../helpers/wait-until.ts'
 
 async function backendsOf(t: TestContext, port: number, count: number): Promise<string> {
   return (await openClients(t, port, count)).map(({ backend }) => backend).join('')
@@ -90,3 +92,17 @@ for (const kind of ['a file', 'Redis'] as const) {
     assert.equal(await backendsOf(t, second.port, 3), 'aaa', 'without the entry it would be b')
   })
 }
+
+test('A certificate of sticky.persist that cannot be read refuses nothing, and discovery goes on changing members', async (t) => {
+  const [a, b] = [await NamedBackend.start(t, 'a'), await NamedBackend.start(t, 'b')]
+  const list = join(temporaryDirectory(t), 'members.json')
+  writeFileSync(list, JSON.stringify([a.address]))
+  const upstream = (sticky: string) => `{ ${sticky} discovery: { type: file, path: ${list}, interval: 200ms } }`
+  const { lb, port, reload } = await startUpstream(t, upstream(''))
+  const redis = '{ url: "rediss://127.0.0.1:1", tls: { ca: /no/such/ca.pem } }'
+  assert.equal((await reload(upstream(`sticky: { ttl: 1s, persist: { redis: ${redis} } },`))).outcome, 'serving')
+  await lb.logged(/Sticky entries are not kept over a restart/)
+  writeFileSync(list, JSON.stringify([a.address, b.address]))
+  await waitUntil('both serve', async () => (await lb.status()).upstreams[0]!.backends.length === 2)
+  assert.equal(await backendsOf(t, port, 1), 'a')
+})
