@@ -193,6 +193,8 @@ test('31. In tcplog format the ends of the client, the backend and the proxy hav
   reset.client.reset()
   await reset.server.ends()
   const broken = await relay.pair()
+  await broken.server.say('x')
+  await broken.client.waitFor('a byte', () => broken.client.heardBytes === 1)
   broken.server.reset()
   await broken.client.ends()
   await kept.client.ends()
