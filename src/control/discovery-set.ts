@@ -1,6 +1,8 @@
-import { type Discovery, type DiscoveryEvent, startDiscovery } from '../discovery/discovery.ts'
+import { type Discovery, startDiscovery } from '../discovery/discovery.ts'
+import type { DiscoveryEvent } from '../discovery/discovery-log.ts'
 import { formatAddress, type SocketAddress } from '../model/address.ts'
 import type { Config, DiscoveryConfig, ServerConfig, UpstreamConfig } from '../model/config.ts'
+import { resolveBy } from '../model/deadline.ts'
 import type { Members } from './snapshot-builder.ts'
 
 /** How long a start or reload waits for the first answer of a new source; then it serves with what is known. */
@@ -134,10 +136,6 @@ function sourceOf(discovery: DiscoveryConfig): string {
 }
 
 async function firstReads(discoveries: readonly Discovery[]): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, FIRST_ANSWER_MS)
-  })
-  await Promise.race([Promise.all(discoveries.map(({ firstRead }) => firstRead)), late])
-  clearTimeout(timer)
+  const reads = Promise.all(discoveries.map(({ firstRead }) => firstRead))
+  await resolveBy(reads, FIRST_ANSWER_MS, () => [])
 }

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Config, ServerConfig } from '../model/config.ts'
+import { resolveBy } from '../model/deadline.ts'
 import type { Membership } from '../model/snapshot.ts'
 import { BACKEND_HELD_BYTES, BackendTable } from '../shared/backend-table.ts'
 import { ClientTable, MAIN_LOCKER } from '../shared/client-table.ts'
@@ -93,7 +94,7 @@ export class LoadBalancer {
    */
   async prepare(config: Config, members: Members = new Map()): Promise<Prepared> {
     // A worker that has not obeyed the order to let go would not take the snapshot either.
-    if (!(await resolvesWithin(this.#retiring, ANSWER_TIMEOUT_MS))) {
+    if (!(await this.#hasRetired())) {
       throw tooLate('A worker did not let go of earlier listening sockets')
     }
     this.#collectRows()
@@ -177,7 +178,7 @@ export class LoadBalancer {
     const next = await this.prepare({ ...config, listeners: [] }, this.members)
     this.commit(next)
     await this.retire()
-    await resolvesWithin(this.#retiring, ANSWER_TIMEOUT_MS)
+    await this.#hasRetired()
   }
 
   /** Closes sockets once every worker has let them go: before, the number must not be given to another file. */
@@ -188,6 +189,12 @@ export class LoadBalancer {
     await this.supervisor.release(sockets.map((socket) => socket.id))
     for (const socket of sockets) this.sockets.close(socket)
     this.sockets.endSharing()
+  }
+
+  /** Whether the retirement that is under way ends before workers must have answered. */
+  #hasRetired(): Promise<boolean> {
+    const done = this.#retiring.then(() => true)
+    return resolveBy(done, ANSWER_TIMEOUT_MS, () => false)
   }
 
   #forgetListener(row: number): void {
@@ -214,9 +221,9 @@ export class LoadBalancer {
     const used = this.#current?.used
     const backends = used?.backends ?? new Map<string, ReadonlySet<string>>()
     const isMember = (key: string) => backends.get(key.slice(0, key.indexOf(' ')))?.has(key) === true
-    this.rows.listeners.retain(used?.listeners ?? new Set(), () => age)
-    this.rows.upstreams.retain(used?.upstreams ?? new Set(), () => age)
-    this.rows.backends.retain({ has: isMember }, () => age)
+    this.rows.listeners.retain(used?.listeners ?? new Set(), age)
+    this.rows.upstreams.retain(used?.upstreams ?? new Set(), age)
+    this.rows.backends.retain({ has: isMember }, age)
   }
 
   #collectRows(): void {
@@ -226,15 +233,6 @@ export class LoadBalancer {
     this.rows.upstreams.collect(oldest, () => false)
     this.rows.backends.collect(oldest, (row) => this.table.active(row) > 0)
   }
-}
-
-/** Whether `promise`, which never rejects, resolves within `timeoutMs`. */
-async function resolvesWithin(promise: Promise<void>, timeoutMs: number): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined
-  const timeout = new Promise<boolean>((resolve) => {
-    timer = setTimeout(resolve, timeoutMs, false)
-  })
-  return Promise.race([promise.then(() => true), timeout]).finally(() => clearTimeout(timer))
 }
 
 function socketWishes(config: Config): SocketWish[] {

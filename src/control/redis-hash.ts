@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis'
+import { resolveBy } from '../model/deadline.ts'
 import type { HashStore } from './sticky-hash.ts'
 
 const SCAN_COUNT = 500
@@ -37,14 +38,8 @@ function pairs(elements: readonly string[]): Map<string, string> {
 }
 
 /** A client that is not connected may queue commands for ever. */
-async function within<Result>(timeoutMs: number, reply: Promise<Result>): Promise<Result> {
-  let timer: NodeJS.Timeout | undefined
-  const deadline = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs)
+function within<Result>(timeoutMs: number, reply: Promise<Result>): Promise<Result> {
+  return resolveBy(reply, timeoutMs, () => {
+    throw new Error(`no answer within ${timeoutMs} ms`)
   })
-  try {
-    return await Promise.race([reply, deadline])
-  } finally {
-    clearTimeout(timer)
-  }
 }

@@ -95,11 +95,11 @@ export class RowRegistry {
    * a configuration which was refused are free at once: no connection can know them, and if they waited for the next
    * generation, a file that asks for too many would leave no room for the one that mends it.
    */
-  retain(used: { has(key: string): boolean }, age: (key: string) => Age): void {
+  retain(used: { has(key: string): boolean }, age: Age): void {
     for (const [key, entry] of this.#byKey) {
       if (used.has(key)) entry.hasServed = true
       else if (!entry.hasServed) this.#release(key, entry)
-      else entry.unusedSince ??= age(key)
+      else entry.unusedSince ??= age
     }
   }
 

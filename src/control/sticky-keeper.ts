@@ -1,6 +1,7 @@
 import { connectRedis, type RedisClient } from '../discovery/redis-client.ts'
 import { Libc } from '../kernel/libc.ts'
 import type { StickyConfig } from '../model/config.ts'
+import { resolveBy } from '../model/deadline.ts'
 import type { UpstreamSnapshot } from '../model/snapshot.ts'
 import type { Logger } from '../observe/logger.ts'
 import type { BackendTable } from '../shared/backend-table.ts'
@@ -58,13 +59,8 @@ export class StickyKeepers {
     })
     this.#upstreams = upstreams
     await this.#close([...this.#keepers.keys()].filter((place) => !wanted.has(place)))
-    const starts = [...wanted].map(([place, persist]) => this.#open(place, persist))
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, LOAD_WAIT_MS)
-    })
-    await Promise.race([Promise.all(starts), late])
-    clearTimeout(timer)
+    const starts = Promise.all([...wanted].map(([place, persist]) => this.#open(place, persist)))
+    await resolveBy(starts, LOAD_WAIT_MS, () => [])
   }
 
   /** Discovery has changed the members of an upstream. */

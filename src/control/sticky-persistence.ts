@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { SourcePrefix } from '../model/config.ts'
+import { resolveBy } from '../model/deadline.ts'
 import type { Logger } from '../observe/logger.ts'
 import { ClientKey } from '../shared/client-key.ts'
 import type { ClientEntry, ClientTable } from '../shared/client-table.ts'
@@ -98,12 +99,8 @@ export class StickyPersistence {
   async stop(timeoutMs = 2000): Promise<boolean> {
     this.#isStopped = true
     clearTimeout(this.#timer)
-    let timer: NodeJS.Timeout | undefined
-    const deadline = new Promise<false>((resolve) => {
-      timer = setTimeout(() => resolve(false), timeoutMs)
-    })
     const done = this.#enqueue().then(() => this.#isLoaded && !this.#isFailing)
-    return Promise.race([done, deadline]).finally(() => clearTimeout(timer))
+    return resolveBy(done, timeoutMs, () => false)
   }
 
   /** One round after those that run. */

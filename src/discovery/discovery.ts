@@ -1,5 +1,7 @@
 import type { SocketAddress } from '../model/address.ts'
-import type { DiscoveryConfig, LogLevel, ServerConfig } from '../model/config.ts'
+import type { DiscoveryConfig, ServerConfig } from '../model/config.ts'
+import { resolveBy } from '../model/deadline.ts'
+import { type DiscoveryEvent, DiscoveryLog, type SourceState } from './discovery-log.ts'
 import { dnsSource } from './dns.ts'
 import { fileSource } from './file.ts'
 import { type LastGood, openLastGood } from './last-good.ts'
@@ -24,16 +26,6 @@ export interface DiscoveryOptions {
   readonly onMembers: (members: readonly ServerConfig[]) => void
   readonly onEvent: (event: DiscoveryEvent) => void
 }
-
-/** A line for the log. */
-export interface DiscoveryEvent {
-  readonly level: LogLevel
-  readonly message: string
-  readonly fields: Readonly<Record<string, unknown>>
-}
-
-/** `starting`: not answered yet. `empty`: answers, and holds no member. `lost`: failed at the last read. */
-export type SourceState = 'starting' | 'good' | 'empty' | 'lost'
 
 export interface DiscoveryStatus {
   readonly type: DiscoveryConfig['type']
@@ -70,8 +62,6 @@ export interface Discovery {
 const hintPauseMs = 100
 /** Longest time for one whole read; whatever is slower is lost. */
 const readTimeoutMs = 10_000
-/** Members that a line of the log names. */
-const maxNamed = 10
 
 /** Finds the members of one upstream until it is closed. Never throws because of its source. */
 export function startDiscovery(options: DiscoveryOptions): Discovery {
@@ -83,6 +73,7 @@ class SourceFollower implements Discovery {
   readonly #filter: MemberFilter
   readonly #set: MemberSet
   readonly #lastGood: LastGood
+  readonly #log: DiscoveryLog
   #source: Source | undefined
   #state: SourceState = 'starting'
   #reason = ''
@@ -90,9 +81,6 @@ class SourceFollower implements Discovery {
   #found = 0
   #restored: boolean
   #refused: Partial<Record<RefusalReason, number>> = {}
-  /** What the log was last told of. */
-  #toldRefused = '{}'
-  #toldHeldBack = ''
   #readTimer: NodeJS.Timeout | undefined
   #readDueMs = Number.POSITIVE_INFINITY
   #deadlineTimer: NodeJS.Timeout | undefined
@@ -111,6 +99,7 @@ class SourceFollower implements Discovery {
       this.#endFirstRead = resolve
     })
     const { config, upstream, stateDirectory } = options
+    this.#log = new DiscoveryLog(upstream, config.holdBackMs, options.onEvent)
     this.#filter = new MemberFilter(config.allow, options.own)
     this.#set = new MemberSet(config)
     this.#lastGood = openLastGood({
@@ -118,7 +107,7 @@ class SourceFollower implements Discovery {
       upstream,
       filter: this.#filter,
       onFailure: (action, path, error) =>
-        this.#tell('warn', `Cannot ${action} the last good members`, { path, error: String(error) }),
+        this.#log.tell('warn', `Cannot ${action} the last good members`, { path, error: String(error) }),
     })
     this.#set.restore(options.known ?? this.#lastGood.restored)
     this.#restored = this.members.length > 0
@@ -153,6 +142,7 @@ class SourceFollower implements Discovery {
 
   async close(): Promise<void> {
     this.#closed = true
+    this.#log.close()
     this.#endFirstRead()
     clearTimeout(this.#readTimer)
     clearTimeout(this.#deadlineTimer)
@@ -212,18 +202,14 @@ class SourceFollower implements Discovery {
   async #bounded<T>(ask: (source: Source) => Promise<T>): Promise<T> {
     this.#source ??= openSource(this.#options.config, this.#context())
     const source = this.#source
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`no whole answer within ${readTimeoutMs} ms`)), readTimeoutMs)
-    })
     try {
-      return await Promise.race([ask(source), late])
+      return await resolveBy(ask(source), readTimeoutMs, () => {
+        throw new Error(`no whole answer within ${readTimeoutMs} ms`)
+      })
     } catch (error) {
       // Answers that come later would be taken for those of the next question, and those that never come pile up.
       if (error instanceof Error && /timed out|no whole answer/i.test(error.message)) source.interrupt?.()
       throw error
-    } finally {
-      clearTimeout(timer)
     }
   }
 
@@ -244,8 +230,9 @@ class SourceFollower implements Discovery {
       this.#restored = false
     }
     this.#enter(read.found.length > 0 ? 'good' : 'empty', '')
-    this.#tellRefused(read, tooMany)
-    this.#tellHeldBack()
+    this.#refused = countRefused(read, tooMany)
+    this.#log.refuses(this.#refused)
+    this.#log.holdsBack(this.#set.heldBack?.removed ?? [], this.members.length)
     if (changed) this.#publish()
   }
 
@@ -277,62 +264,27 @@ class SourceFollower implements Discovery {
       if (this.#closed) return
       for (const [address, deadlineMs] of alive) this.#set.prolong(address, deadlineMs)
       const { changed } = this.#set.expire(gone)
-      this.#tellHeldBack()
+      this.#log.holdsBack(this.#set.heldBack?.removed ?? [], this.members.length)
       if (changed) this.#publish()
     } catch (error) {
       this.#lose(error)
     }
   }
 
-  /** Tells of a state once, when it begins. */
   #enter(state: SourceState, reason: string): void {
-    const before = this.#state
     this.#state = state
     this.#reason = reason
-    if (state === before) return
-    const members = this.members.length
-    if (state === 'lost') this.#tell('warn', 'Discovery lost its source; the members stay', { reason, members })
-    else if (state === 'empty' && members > 0) {
-      this.#tell('warn', 'Discovery finds nobody; the members stay', { members })
-    } else if (state === 'empty') this.#tell('info', 'Discovery finds nobody yet', {})
-    else this.#tell('info', 'Discovery reads its source', { found: this.#found })
-  }
-
-  #tellRefused({ refused }: SourceRead, tooMany: number): void {
-    const counts: Partial<Record<RefusalReason, number>> = Object.fromEntries([...refused].sort())
-    if (tooMany > 0) counts['too-many'] = (counts['too-many'] ?? 0) + tooMany
-    this.#refused = counts
-    const text = JSON.stringify(counts)
-    if (text === this.#toldRefused) return
-    this.#toldRefused = text
-    if (text === '{}') this.#tell('info', 'Discovery refuses no entry any more', {})
-    else this.#tell('warn', 'Discovery refuses entries', { refused: counts })
-  }
-
-  #tellHeldBack(): void {
-    const { heldBack } = this.#set
-    const text = heldBack === undefined ? '' : heldBack.removed.join()
-    if (text === this.#toldHeldBack) return
-    this.#toldHeldBack = text
-    if (heldBack === undefined) {
-      this.#tell('info', 'Discovery holds no update back any more', { members: this.members.length })
-      return
-    }
-    this.#tell('warn', 'Discovery holds an update back that would remove many members', {
-      members: heldBack.removed.slice(0, maxNamed),
-      removed: heldBack.removed.length,
-      of: this.members.length,
-      holdBackMs: this.#options.config.holdBackMs,
-    })
-  }
-
-  #tell(level: LogLevel, message: string, fields: Record<string, unknown>): void {
-    if (!this.#closed)
-      this.#options.onEvent({ level, message, fields: { upstream: this.#options.upstream, ...fields } })
+    this.#log.enters(state, { reason, members: this.members.length, found: this.#found })
   }
 }
 
 const nobody = { gone: [], alive: new Map<string, number | undefined>() }
+
+function countRefused({ refused }: SourceRead, tooMany: number): Partial<Record<RefusalReason, number>> {
+  const counts: Partial<Record<RefusalReason, number>> = Object.fromEntries([...refused].sort())
+  if (tooMany > 0) counts['too-many'] = (counts['too-many'] ?? 0) + tooMany
+  return counts
+}
 
 function openSource(config: DiscoveryConfig, context: SourceContext): Source {
   switch (config.type) {

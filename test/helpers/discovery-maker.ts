@@ -1,5 +1,6 @@
 import type { TestContext } from 'node:test'
-import { type Discovery, type DiscoveryEvent, type DiscoveryOptions, startDiscovery } from '#src/discovery/discovery.js'
+import { type Discovery, type DiscoveryOptions, startDiscovery } from '#src/discovery/discovery.js'
+import type { DiscoveryEvent } from '#src/discovery/discovery-log.js'
 import { formatAddress } from '#src/model/address.js'
 import type { DiscoveryBase, DiscoveryConfig, RedisConfig, ServerConfig } from '#src/model/config.js'
 

@@ -1,24 +1,24 @@
 import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
-import type { TestContext } from 'node:test'
 
 /**
- * The path of a program that a test needs beside it (haproxy, nginx, redis-server, …). Where it is not installed, the
- * test is skipped with the reason and undefined comes back; with MCS_LB_REQUIRE_PEERS=1 it fails instead.
+ * Options of a test that needs programs beside it (haproxy, nginx, redis-server, …): where one is not in PATH, the test
+ * is skipped with the reason. With MCS_LB_REQUIRE_PEERS=1 it throws instead.
  */
-export function requirePeer(t: TestContext, program: string): string | undefined {
-  const path = findProgram(program)
-  if (path !== undefined) return path
-  const reason = `${program} is not installed`
-  if (process.env.MCS_LB_REQUIRE_PEERS === '1') throw new Error(`${reason}, and MCS_LB_REQUIRE_PEERS is set`)
-  t.skip(reason)
-  return undefined
+export function needs(...programs: readonly string[]): { readonly skip?: string } {
+  const missing = programs.find((program) => !isInPath(program))
+  return missing === undefined ? {} : without(`${missing} is not installed`)
 }
 
-function findProgram(program: string): string | undefined {
-  // Debian puts servers in sbin, which is not in the PATH of every user.
-  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin']
-  return folders.map((folder) => join(folder, program)).find(isExecutable)
+/** Options of a test that cannot run, because of `reason`: it is skipped. With MCS_LB_REQUIRE_PEERS=1 it throws. */
+export function without(reason: string): { readonly skip: string } {
+  if (process.env.MCS_LB_REQUIRE_PEERS === '1') throw new Error(`${reason}, and MCS_LB_REQUIRE_PEERS is set`)
+  process.stderr.write(`SKIPPED: ${reason}\n`)
+  return { skip: reason }
+}
+
+function isInPath(program: string): boolean {
+  return (process.env.PATH ?? '').split(delimiter).some((folder) => isExecutable(join(folder, program)))
 }
 
 function isExecutable(path: string): boolean {

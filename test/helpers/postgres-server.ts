@@ -6,6 +6,7 @@ import { makeCertificate } from './certificate.ts'
 import { startServer } from './child-server.ts'
 import { type Cleanup, CleanupList } from './cleanup.ts'
 import { freePort } from './free-port.ts'
+import { needs, without } from './peers.ts'
 import { temporaryDirectory } from './temporary-directory.ts'
 
 /** The user `nobody`, where the tests run as root: PostgreSQL refuses to. */
@@ -51,16 +52,15 @@ export interface PostgresServers {
   readonly ca: string
 }
 
-/** A primary and its standby, both real; the test is skipped where PostgreSQL is not installed. */
-export async function startPostgres(t: TestContext): Promise<PostgresServers | undefined> {
-  const programs = findPrograms()
+/** Options of a test that needs PostgreSQL, as {@link needs} gives them. */
+export function needsPostgres(): { readonly skip?: string } {
+  return findPrograms() === undefined ? without('postgresql is not installed') : needs('openssl')
+}
+
+/** A primary and its standby, both real. */
+export async function startPostgres(t: TestContext): Promise<PostgresServers> {
+  const programs = findPrograms()!
   const certificate = makeCertificate(t, 'IP:127.0.0.1')
-  if (programs === undefined || certificate === undefined) {
-    if (process.env.MCS_LB_REQUIRE_PEERS === '1') throw new Error('PostgreSQL or openssl is not installed')
-    process.stderr.write(`SKIPPED for want of postgres: ${t.name}\n`)
-    t.skip('PostgreSQL is not installed')
-    return undefined
-  }
   // The servers write to the directory until they have ended, so it goes after them.
   const cleanup = new CleanupList()
   t.after(() => cleanup.run())

@@ -8,7 +8,7 @@ import { leaveDescriptors } from '../helpers/descriptor-limit.ts'
 import { freePort } from '../helpers/free-port.ts'
 import { MORE_THAN_KERNELS_HOLD, patience } from '../helpers/harsh.ts'
 import { LoadBalancerProcess } from '../helpers/load-balancer-process.ts'
-import { requirePeer } from '../helpers/peers.ts'
+import { needs } from '../helpers/peers.ts'
 import { startRelay } from '../helpers/relay-setup.ts'
 import { StreamBackend, StreamPeer } from '../helpers/stream-peer.ts'
 import { waitUntil } from '../helpers/wait-until.ts'
@@ -144,19 +144,22 @@ upstreams: { web: { servers: [{ address: "${backend.address}", maxConnections: 1
   )
 })
 
-test('31. Having no descriptor for the backend is a cause of its own, and the worker survives it', async (t) => {
-  if (requirePeer(t, 'prlimit') === undefined) return
-  const relay = await startRelay(t, { top: 'reload: { watch: false }', upstream: 'connect: { timeout: 300ms }' })
-  const restore = await leaveDescriptors(relay.lb.pid, 1)
-  const client = await relay.connect()
-  assert.equal(await client.ends(), 'ECONNRESET')
-  restore()
-  const [line] = await relay.lb.accessLog(1)
-  assert.deepEqual([line?.cause, line?.error, line?.by], ['no-descriptors', 'EMFILE', 'proxy'])
-  const { client: next, server } = await relay.pair()
-  await next.say('hello')
-  await server.hears('hello')
-})
+test(
+  '31. Having no descriptor for the backend is a cause of its own, and the worker survives it',
+  needs('prlimit'),
+  async (t) => {
+    const relay = await startRelay(t, { top: 'reload: { watch: false }', upstream: 'connect: { timeout: 300ms }' })
+    const restore = await leaveDescriptors(relay.lb.pid, 1)
+    const client = await relay.connect()
+    assert.equal(await client.ends(), 'ECONNRESET')
+    restore()
+    const [line] = await relay.lb.accessLog(1)
+    assert.deepEqual([line?.cause, line?.error, line?.by], ['no-descriptors', 'EMFILE', 'proxy'])
+    const { client: next, server } = await relay.pair()
+    await next.say('hello')
+    await server.hears('hello')
+  },
+)
 
 test('31. The end of the process is a cause of its own', async (t) => {
   const relay = await startRelay(t, { top: 'shutdown: { drain: 0s }' })
@@ -168,8 +171,7 @@ test('31. The end of the process is a cause of its own', async (t) => {
 })
 
 for (const side of ['client', 'backend'] as const) {
-  test(`31. A failing system call on the socket of the ${side} is a cause of its own`, async (t) => {
-    if (requirePeer(t, 'strace') === undefined) return
+  test(`31. A failing system call on the socket of the ${side} is a cause of its own`, needs('strace'), async (t) => {
     const prefix = ['strace', '-D', '-f', '-o', '/dev/null', '--trace=recvfrom']
     const relay = await startRelay(t, { prefix: [...prefix, '--inject=recvfrom:error=EHOSTUNREACH:when=1+'] })
     const { client, server } = await relay.pair()

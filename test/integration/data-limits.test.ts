@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { cpuTimeMs } from '../helpers/cpu-time.ts'
 import { leaveDescriptors } from '../helpers/descriptor-limit.ts'
 import { harshPrefix, patience } from '../helpers/harsh.ts'
-import { requirePeer } from '../helpers/peers.ts'
+import { needs } from '../helpers/peers.ts'
 import { openDescriptors } from '../helpers/process-usage.ts'
 import { type Relay, startRelay } from '../helpers/relay-setup.ts'
 import { echo, type StreamPeer } from '../helpers/stream-peer.ts'
@@ -56,39 +56,45 @@ test('limits.connections is never exceeded while many clients come and go', asyn
   assert.equal((await relay.lb.status()).connections.total, 40)
 })
 
-test('Without descriptors accepting stops, connections go on, and closing some lets others in', async (t) => {
-  if (requirePeer(t, 'prlimit') === undefined) return
-  const relay = await startRelay(t, { serve: echo, top: QUIET })
-  const before = await relay.connect()
-  await greet(before)
-  await leaveDescriptors(relay.lb.pid, 4)
-  const served = [await relay.connect(), await relay.connect()]
-  for (const client of served) await greet(client)
-  const waiting = [await relay.connect(), await relay.connect(), await relay.connect()]
-  for (const client of waiting) await client.say('hello')
-  await checkHeldBack(relay, [before, ...served], waiting)
-  for (const [n, client] of [before, ...served].entries()) {
-    await leave(client)
-    await waitUntil(`${n + 1} of those who wait are served`, () => countServed(waiting) === n + 1, 5000 * patience)
-  }
-  for (const client of waiting) await client.hears('hello')
-  assert.doesNotMatch(relay.lb.stderr, /crash/i)
-})
+test(
+  'Without descriptors accepting stops, connections go on, and closing some lets others in',
+  needs('prlimit'),
+  async (t) => {
+    const relay = await startRelay(t, { serve: echo, top: QUIET })
+    const before = await relay.connect()
+    await greet(before)
+    await leaveDescriptors(relay.lb.pid, 4)
+    const served = [await relay.connect(), await relay.connect()]
+    for (const client of served) await greet(client)
+    const waiting = [await relay.connect(), await relay.connect(), await relay.connect()]
+    for (const client of waiting) await client.say('hello')
+    await checkHeldBack(relay, [before, ...served], waiting)
+    for (const [n, client] of [before, ...served].entries()) {
+      await leave(client)
+      await waitUntil(`${n + 1} of those who wait are served`, () => countServed(waiting) === n + 1, 5000 * patience)
+    }
+    for (const client of waiting) await client.hears('hello')
+    assert.doesNotMatch(relay.lb.stderr, /crash/i)
+  },
+)
 
-test('Without descriptors a worker that waits for some costs next to no CPU time, and sees a raised limit', async (t) => {
-  if (requirePeer(t, 'prlimit') === undefined) return
-  const relay = await startRelay(t, { serve: echo, top: `workers: 2\n${QUIET}` })
-  const restore = await leaveDescriptors(relay.lb.pid, 0)
-  const waiting = await relay.connect()
-  await waiting.say('hello')
-  const from = cpuTimeMs(relay.lb.pid)
-  await pause(1000)
-  const used = cpuTimeMs(relay.lb.pid) - from
-  assert.ok(used < 300 * patience, `it used ${used} ms of CPU time in a second`)
-  assert.equal(waiting.ending, 'open')
-  restore()
-  await waiting.hears('hello')
-})
+test(
+  'Without descriptors a worker that waits for some costs next to no CPU time, and sees a raised limit',
+  needs('prlimit'),
+  async (t) => {
+    const relay = await startRelay(t, { serve: echo, top: `workers: 2\n${QUIET}` })
+    const restore = await leaveDescriptors(relay.lb.pid, 0)
+    const waiting = await relay.connect()
+    await waiting.say('hello')
+    const from = cpuTimeMs(relay.lb.pid)
+    await pause(1000)
+    const used = cpuTimeMs(relay.lb.pid) - from
+    assert.ok(used < 300 * patience, `it used ${used} ms of CPU time in a second`)
+    assert.equal(waiting.ending, 'open')
+    restore()
+    await waiting.hears('hello')
+  },
+)
 
 test('A process that may open 100 descriptors serves any number of clients, one after the other', async (t) => {
   const prefix = [...harshPrefix(), 'sh', '-c', 'ulimit -n 100 && exec "$@"', 'sh']

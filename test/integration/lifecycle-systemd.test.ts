@@ -7,7 +7,7 @@ import { freePort } from '../helpers/free-port.ts'
 import { GreetedClient } from '../helpers/greeted-client.ts'
 import { LoadBalancerProcess } from '../helpers/load-balancer-process.ts'
 import { NamedBackend } from '../helpers/named-backend.ts'
-import { hasProgram } from '../helpers/program-required.ts'
+import { needs } from '../helpers/peers.ts'
 import { temporaryDirectory } from '../helpers/temporary-directory.ts'
 import { waitUntil } from '../helpers/wait-until.ts'
 import { WorkerFault } from '../helpers/worker-fault.ts'
@@ -28,8 +28,7 @@ async function listen(t: TestContext) {
 
 const countOf = (text: string, part: string) => text.split(part).length - 1
 
-test('systemd is told of the start, of each reload, and of the stop', async (t) => {
-  if (!hasProgram(t, 'socat')) return
+test('systemd is told of the start, of each reload, and of the stop', needs('socat'), async (t) => {
   const notify = await listen(t)
   const [a, b] = [await NamedBackend.start(t, 'a'), await NamedBackend.start(t, 'b')]
   const port = await freePort()
@@ -67,16 +66,14 @@ upstreams: { web: { servers: [{ address: "${backend.address}" }] } }
   assert.equal(countOf(notify.received(), 'READY=1'), 3)
 })
 
-test('a file that is refused at the start is never READY', async (t) => {
-  if (!hasProgram(t, 'socat')) return
+test('a file that is refused at the start is never READY', needs('socat'), async (t) => {
   const notify = await listen(t)
   const lb = new LoadBalancerProcess(t, { config: 'listeners: {}\n', env: { NOTIFY_SOCKET: notify.path } })
   assert.equal(await lb.exited, 78)
   assert.doesNotMatch(notify.received(), /READY=1/)
 })
 
-test('the watchdog is fed, but not while a worker hangs', async (t) => {
-  if (!hasProgram(t, 'socat')) return
+test('the watchdog is fed, but not while a worker hangs', needs('socat'), async (t) => {
   const notify = await listen(t)
   const a = await NamedBackend.start(t, 'a')
   const port = await freePort()

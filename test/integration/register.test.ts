@@ -7,16 +7,12 @@ import type { McsError } from '#src/model/errors.js'
 import { discoveryBase, follow, redisConfig } from '../helpers/discovery-maker.ts'
 import { freePort } from '../helpers/free-port.ts'
 import { NamedBackend } from '../helpers/named-backend.ts'
-import { requirePeer } from '../helpers/peers.ts'
+import { needs } from '../helpers/peers.ts'
 import { RedisServer } from '../helpers/redis-server.ts'
 import { waitUntil } from '../helpers/wait-until.ts'
 import { within } from '../helpers/within.ts'
 
 const program = fileURLToPath(import.meta.resolve('#src/main.js'))
-
-async function startRedis(t: TestContext): Promise<RedisServer | undefined> {
-  return requirePeer(t, 'redis-server') === undefined ? undefined : RedisServer.start(t)
-}
 
 interface Command {
   readonly child: ChildProcess
@@ -49,60 +45,68 @@ function runRegister(t: TestContext, args: readonly string[]): Command {
   }
 }
 
-test('mcs-lb register keeps a key alive that discovery finds, and removes it at SIGTERM', async (t) => {
-  const redis = await startRedis(t)
-  if (redis === undefined) return
-  const options = ['--ttl', '600ms', '--interval', '100ms', '--weight', '7', '--zone', 'b']
-  const command = runRegister(t, ['--redis', redis.url, '--address', '10.0.0.1:9100', ...options])
-  await redis.client.set('mcs:node:10.0.0.2:9100', '')
-  const followed = follow(t, {
-    ...discoveryBase,
-    type: 'redis-keys',
-    redis: redisConfig(redis.url),
-    prefix: 'mcs:node:',
-  })
-  await waitUntil('both are members', () => followed.addresses().join() === '10.0.0.1:9100,10.0.0.2:9100')
-  assert.equal(followed.discovery.members[0]?.weight, 7)
-  const life = await redis.client.pttl('mcs:node:10.0.0.1:9100')
-  assert.ok(life > 0 && life <= 600, `${life}`)
-  await waitUntil('it is beaten anew', async () => (await redis.client.pttl('mcs:node:10.0.0.1:9100')) > life - 50)
-  assert.equal(await command.end('SIGTERM'), 0)
-  assert.equal(await redis.client.exists('mcs:node:10.0.0.1:9100'), 0)
-  await waitUntil('one member is left', () => followed.addresses().join() === '10.0.0.2:9100')
-  assert.equal(command.said(), 'registered 10.0.0.1:9100\n')
-})
+test(
+  'mcs-lb register keeps a key alive that discovery finds, and removes it at SIGTERM',
+  needs('redis-server'),
+  async (t) => {
+    const redis = await RedisServer.start(t)
+    const options = ['--ttl', '600ms', '--interval', '100ms', '--weight', '7', '--zone', 'b']
+    const command = runRegister(t, ['--redis', redis.url, '--address', '10.0.0.1:9100', ...options])
+    await redis.client.set('mcs:node:10.0.0.2:9100', '')
+    const followed = follow(t, {
+      ...discoveryBase,
+      type: 'redis-keys',
+      redis: redisConfig(redis.url),
+      prefix: 'mcs:node:',
+    })
+    await waitUntil('both are members', () => followed.addresses().join() === '10.0.0.1:9100,10.0.0.2:9100')
+    assert.equal(followed.discovery.members[0]?.weight, 7)
+    const life = await redis.client.pttl('mcs:node:10.0.0.1:9100')
+    assert.ok(life > 0 && life <= 600, `${life}`)
+    await waitUntil('it is beaten anew', async () => (await redis.client.pttl('mcs:node:10.0.0.1:9100')) > life - 50)
+    assert.equal(await command.end('SIGTERM'), 0)
+    assert.equal(await redis.client.exists('mcs:node:10.0.0.1:9100'), 0)
+    await waitUntil('one member is left', () => followed.addresses().join() === '10.0.0.2:9100')
+    assert.equal(command.said(), 'registered 10.0.0.1:9100\n')
+  },
+)
 
-test('mcs-lb register beats into a sorted set by the clock of Redis, and removes its member at SIGINT', async (t) => {
-  const redis = await startRedis(t)
-  if (redis === undefined) return
-  const options = ['--form', 'sorted-set', '--key', 'nodes', '--interval', '100ms', '--backup']
-  const command = runRegister(t, ['--redis', redis.url, '--address', '[fd00::1]:9100', ...options])
-  const config = { ...discoveryBase, type: 'redis-sorted-set', redis: redisConfig(redis.url), key: 'nodes' } as const
-  const followed = follow(t, { ...config, score: 'heartbeat', maxAgeMs: 2000 })
-  await waitUntil('it is a member', () => followed.addresses().join() === '[fd00::1]:9100')
-  assert.equal(followed.discovery.members[0]?.priority, 16)
-  assert.equal(await command.end('SIGINT'), 0)
-  assert.equal(await redis.client.zcard('nodes'), 0)
-})
+test(
+  'mcs-lb register beats into a sorted set by the clock of Redis, and removes its member at SIGINT',
+  needs('redis-server'),
+  async (t) => {
+    const redis = await RedisServer.start(t)
+    const options = ['--form', 'sorted-set', '--key', 'nodes', '--interval', '100ms', '--backup']
+    const command = runRegister(t, ['--redis', redis.url, '--address', '[fd00::1]:9100', ...options])
+    const config = { ...discoveryBase, type: 'redis-sorted-set', redis: redisConfig(redis.url), key: 'nodes' } as const
+    const followed = follow(t, { ...config, score: 'heartbeat', maxAgeMs: 2000 })
+    await waitUntil('it is a member', () => followed.addresses().join() === '[fd00::1]:9100')
+    assert.equal(followed.discovery.members[0]?.priority, 16)
+    assert.equal(await command.end('SIGINT'), 0)
+    assert.equal(await redis.client.zcard('nodes'), 0)
+  },
+)
 
-test('mcs-lb register --check sends no heartbeat while the backend takes no connection', async (t) => {
-  const redis = await startRedis(t)
-  if (redis === undefined) return
-  const port = await freePort()
-  const key = `mcs:node:127.0.0.1:${port}`
-  const options = ['--check', '--ttl', '400ms', '--interval', '100ms']
-  const command = runRegister(t, ['--redis', redis.url, '--address', `127.0.0.1:${port}`, ...options])
-  await waitUntil('it says why', () => command.said().includes('takes no connection: ECONNREFUSED'))
-  assert.equal(await redis.client.exists(key), 0)
-  const backend = await NamedBackend.start(t, 'a', port)
-  await waitUntil('it is registered', async () => (await redis.client.exists(key)) === 1)
-  await backend.stop()
-  await waitUntil('the entry has ended', async () => (await redis.client.exists(key)) === 0)
-})
+test(
+  'mcs-lb register --check sends no heartbeat while the backend takes no connection',
+  needs('redis-server'),
+  async (t) => {
+    const redis = await RedisServer.start(t)
+    const port = await freePort()
+    const key = `mcs:node:127.0.0.1:${port}`
+    const options = ['--check', '--ttl', '400ms', '--interval', '100ms']
+    const command = runRegister(t, ['--redis', redis.url, '--address', `127.0.0.1:${port}`, ...options])
+    await waitUntil('it says why', () => command.said().includes('takes no connection: ECONNREFUSED'))
+    assert.equal(await redis.client.exists(key), 0)
+    const backend = await NamedBackend.start(t, 'a', port)
+    await waitUntil('it is registered', async () => (await redis.client.exists(key)) === 1)
+    await backend.stop()
+    await waitUntil('the entry has ended', async () => (await redis.client.exists(key)) === 0)
+  },
+)
 
-test('mcs-lb register --address auto:PORT finds the address on the way to Redis', async (t) => {
-  const redis = await startRedis(t)
-  if (redis === undefined) return
+test('mcs-lb register --address auto:PORT finds the address on the way to Redis', needs('redis-server'), async (t) => {
+  const redis = await RedisServer.start(t)
   const command = runRegister(t, ['--redis', `redis://localhost:${redis.port}`, '--address', 'auto:9100'])
   await waitUntil('it is registered', async () => (await redis.client.exists('mcs:node:127.0.0.1:9100')) === 1)
   assert.equal(await command.end('SIGTERM'), 0)
@@ -116,26 +120,28 @@ test('mcs-lb register refuses what is no duration and no address', async (t) => 
   assert.match(address.said(), /"chat:9100"; write an address that others reach/)
 })
 
-test('register() goes on trying while Redis is away, and tells of each change once', async (t) => {
-  const redis = await startRedis(t)
-  if (redis === undefined) return
-  await redis.kill()
-  const states: RegistrationState[] = []
-  const options = { redis: redis.url, address: '10.0.0.1:9100', ttlMs: 1000, intervalMs: 100 }
-  const registration = await register({ ...options, onState: (state) => states.push(state) })
-  t.after(() => registration.close())
-  await waitUntil('it says that it is not registered', () => states.length > 0)
-  assert.equal(states[0]?.registered, false)
-  assert.match(states[0]?.reason ?? '', /ECONNREFUSED/)
-  await redis.start()
-  await waitUntil('it is registered', () => states.at(-1)?.registered === true)
-  await registration.close()
-  assert.equal(await redis.client.exists('mcs:node:10.0.0.1:9100'), 0)
-})
+test(
+  'register() goes on trying while Redis is away, and tells of each change once',
+  needs('redis-server'),
+  async (t) => {
+    const redis = await RedisServer.start(t)
+    await redis.kill()
+    const states: RegistrationState[] = []
+    const options = { redis: redis.url, address: '10.0.0.1:9100', ttlMs: 1000, intervalMs: 100 }
+    const registration = await register({ ...options, onState: (state) => states.push(state) })
+    t.after(() => registration.close())
+    await waitUntil('it says that it is not registered', () => states.length > 0)
+    assert.equal(states[0]?.registered, false)
+    assert.match(states[0]?.reason ?? '', /ECONNREFUSED/)
+    await redis.start()
+    await waitUntil('it is registered', () => states.at(-1)?.registered === true)
+    await registration.close()
+    assert.equal(await redis.client.exists('mcs:node:10.0.0.1:9100'), 0)
+  },
+)
 
-test('Registration.close() leaves an entry that another process has taken over', async (t) => {
-  const redis = await startRedis(t)
-  if (redis === undefined) return
+test('Registration.close() leaves an entry that another process has taken over', needs('redis-server'), async (t) => {
+  const redis = await RedisServer.start(t)
   for (const form of ['keys', 'sorted-set'] as const) {
     let registered = false
     const options = { redis: redis.url, address: '10.0.0.1:9100', form, ttlMs: 3_600_001, intervalMs: 3_600_000 }

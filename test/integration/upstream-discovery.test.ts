@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { countByBackend, GreetedClient, openClients, tryGreeting } from '../helpers/greeted-client.ts'
 import { NamedBackend } from '../helpers/named-backend.ts'
+import { needs } from '../helpers/peers.ts'
 import { RedisServer } from '../helpers/redis-server.ts'
 import { temporaryDirectory } from '../helpers/temporary-directory.ts'
 import { startUpstream } from '../helpers/upstream-setup.ts'
@@ -27,56 +28,68 @@ async function announce(redis: RedisServer, { address }: NamedBackend, ttl = 60,
   await redis.client.call('SET', `mcs:node:${address}`, value, 'EX', `${ttl}`)
 }
 
-test('Backends that announce themselves in Redis serve, and go when their key does, under one generation', async (t) => {
-  const redis = await RedisServer.start(t)
-  const [a, b, c] = await Promise.all(['a', 'b', 'c'].map((name) => NamedBackend.start(t, name)))
-  await announce(redis, a!)
-  await announce(redis, b!)
-  const { lb, port, becomes } = await start(t, keysOf(redis))
-  await becomes(a!, b!)
-  const [, clientOfB] = await openClients(t, port, 2)
-  await announce(redis, c!)
-  await becomes(a!, b!, c!)
-  await announce(redis, b!, 1)
-  await becomes(a!, c!)
-  assert.deepEqual(countByBackend(await openClients(t, port, 6)), { a: 3, c: 3 })
-  assert.ok(await clientOfB!.echoes(), 'a connection outlives the announcement of its backend')
-  assert.equal((await lb.status()).generation, 1)
-})
+test(
+  'Backends that announce themselves in Redis serve, and go when their key does, under one generation',
+  needs('redis-server'),
+  async (t) => {
+    const redis = await RedisServer.start(t)
+    const [a, b, c] = await Promise.all(['a', 'b', 'c'].map((name) => NamedBackend.start(t, name)))
+    await announce(redis, a!)
+    await announce(redis, b!)
+    const { lb, port, becomes } = await start(t, keysOf(redis))
+    await becomes(a!, b!)
+    const [, clientOfB] = await openClients(t, port, 2)
+    await announce(redis, c!)
+    await becomes(a!, b!, c!)
+    await announce(redis, b!, 1)
+    await becomes(a!, c!)
+    assert.deepEqual(countByBackend(await openClients(t, port, 6)), { a: 3, c: 3 })
+    assert.ok(await clientOfB!.echoes(), 'a connection outlives the announcement of its backend')
+    assert.equal((await lb.status()).generation, 1)
+  },
+)
 
-test('A registry that is flushed, killed or restarted empty keeps the last good backends', async (t) => {
-  const redis = await RedisServer.start(t)
-  const [a, b] = await Promise.all(['a', 'b'].map((name) => NamedBackend.start(t, name)))
-  await announce(redis, a!)
-  await announce(redis, b!)
-  const { lb, port, becomes } = await start(t, keysOf(redis))
-  await becomes(a!, b!)
-  await redis.client.call('FLUSHALL')
-  await lb.logged(/Discovery (holds an update back|finds nobody)/)
-  assert.deepEqual(countByBackend(await openClients(t, port, 4)), { a: 2, b: 2 })
-  await redis.kill()
-  await lb.logged(/Discovery lost its source/)
-  assert.deepEqual(countByBackend(await openClients(t, port, 4)), { a: 2, b: 2 })
-  await redis.start()
-  const c = await NamedBackend.start(t, 'c')
-  for (const backend of [a!, b!, c]) await announce(redis, backend)
-  await becomes(a!, b!, c)
-})
+test(
+  'A registry that is flushed, killed or restarted empty keeps the last good backends',
+  needs('redis-server'),
+  async (t) => {
+    const redis = await RedisServer.start(t)
+    const [a, b] = await Promise.all(['a', 'b'].map((name) => NamedBackend.start(t, name)))
+    await announce(redis, a!)
+    await announce(redis, b!)
+    const { lb, port, becomes } = await start(t, keysOf(redis))
+    await becomes(a!, b!)
+    await redis.client.call('FLUSHALL')
+    await lb.logged(/Discovery (holds an update back|finds nobody)/)
+    assert.deepEqual(countByBackend(await openClients(t, port, 4)), { a: 2, b: 2 })
+    await redis.kill()
+    await lb.logged(/Discovery lost its source/)
+    assert.deepEqual(countByBackend(await openClients(t, port, 4)), { a: 2, b: 2 })
+    await redis.start()
+    const c = await NamedBackend.start(t, 'c')
+    for (const backend of [a!, b!, c]) await announce(redis, backend)
+    await becomes(a!, b!, c)
+  },
+)
 
-test('The last good backends are kept on disk, and serve at the next start though Redis is away', async (t) => {
-  const redis = await RedisServer.start(t)
-  const a = await NamedBackend.start(t, 'a')
-  await announce(redis, a)
-  const state = temporaryDirectory(t)
-  const first = await start(t, keysOf(redis), state)
-  await first.becomes(a)
-  await first.lb.stop()
-  await redis.kill()
-  const second = await start(t, keysOf(redis), state)
-  assert.equal(await tryGreeting(t, second.port), 'a')
-})
+test(
+  'The last good backends are kept on disk, and serve at the next start though Redis is away',
+  needs('redis-server'),
+  async (t) => {
+    const redis = await RedisServer.start(t)
+    const a = await NamedBackend.start(t, 'a')
+    await announce(redis, a)
+    const state = temporaryDirectory(t)
+    const first = await start(t, keysOf(redis), state)
+    await first.becomes(a)
+    await first.lb.stop()
+    await redis.kill()
+    const second = await start(t, keysOf(redis), state)
+    assert.equal(await tryGreeting(t, second.port), 'a')
+  },
+)
 
-test('Poison in the registry is skipped: only what is allowed becomes a backend', async (t) => {
+test('Poison in the registry is skipped: only what is allowed becomes a backend', needs('redis-server'), async (t) => {
   const redis = await RedisServer.start(t)
   const a = await NamedBackend.start(t, 'a')
   const bad = [
@@ -102,7 +115,7 @@ test('Poison in the registry is skipped: only what is allowed becomes a backend'
   await lb.logged(/Discovery refuses entries/)
 })
 
-test('A sorted set of heartbeats gives the backends whose heart beats', async (t) => {
+test('A sorted set of heartbeats gives the backends whose heart beats', needs('redis-server'), async (t) => {
   const redis = await RedisServer.start(t)
   const [a, b] = await Promise.all(['a', 'b'].map((name) => NamedBackend.start(t, name)))
   const nowS = Math.floor(Date.now() / 1000)
@@ -134,43 +147,51 @@ test('A watched list in a file gives backends, with weights and backups', async 
   assert.deepEqual(countByBackend(await openClients(t, port, 4)), { a: 4 })
 })
 
-test('Updates of discovery make no generation, and long connections keep their counts', async (t) => {
-  const redis = await RedisServer.start(t)
-  const backends = await Promise.all(['a', 'b', 'c'].map((name) => NamedBackend.start(t, name)))
-  for (const backend of backends) await announce(redis, backend)
-  const { lb, port, becomes } = await start(t, keysOf(redis, ', maxRemoval: 100%', '100ms'))
-  await becomes(...backends)
-  const clients = await openClients(t, port, 30)
-  for (let round = 0; round < 10; round++) {
-    const [gone, ...rest] = backends
-    await redis.client.call('DEL', `mcs:node:${gone!.address}`)
-    await becomes(...rest)
-    await announce(redis, gone!)
+test(
+  'Updates of discovery make no generation, and long connections keep their counts',
+  needs('redis-server'),
+  async (t) => {
+    const redis = await RedisServer.start(t)
+    const backends = await Promise.all(['a', 'b', 'c'].map((name) => NamedBackend.start(t, name)))
+    for (const backend of backends) await announce(redis, backend)
+    const { lb, port, becomes } = await start(t, keysOf(redis, ', maxRemoval: 100%', '100ms'))
     await becomes(...backends)
-  }
-  const status = await lb.status()
-  assert.equal(status.generation, 1)
-  assert.deepEqual(status.generations, [{ generation: 1, connections: 30 }])
-  assert.deepEqual(status.upstreams[0]!.backends.map(({ active }) => active).toSorted(), [10, 10, 10])
-  for (const client of clients) assert.ok(await client.echoes())
-  await Promise.all(clients.map((client) => client.end()))
-  await waitUntil('nothing is counted any more', async () => (await lb.status()).connections.active === 0)
-  assert.deepEqual(new Set((await lb.status()).upstreams[0]!.backends.map(({ active }) => active)), new Set([0]))
-})
+    const clients = await openClients(t, port, 30)
+    for (let round = 0; round < 10; round++) {
+      const [gone, ...rest] = backends
+      await redis.client.call('DEL', `mcs:node:${gone!.address}`)
+      await becomes(...rest)
+      await announce(redis, gone!)
+      await becomes(...backends)
+    }
+    const status = await lb.status()
+    assert.equal(status.generation, 1)
+    assert.deepEqual(status.generations, [{ generation: 1, connections: 30 }])
+    assert.deepEqual(status.upstreams[0]!.backends.map(({ active }) => active).toSorted(), [10, 10, 10])
+    for (const client of clients) assert.ok(await client.echoes())
+    await Promise.all(clients.map((client) => client.end()))
+    await waitUntil('nothing is counted any more', async () => (await lb.status()).connections.active === 0)
+    assert.deepEqual(new Set((await lb.status()).upstreams[0]!.backends.map(({ active }) => active)), new Set([0]))
+  },
+)
 
-test('A discovered backend that is a listener of the same file is refused: it would be a loop', async (t) => {
-  const redis = await RedisServer.start(t)
-  const a = await NamedBackend.start(t, 'a')
-  const { lb, port, becomes } = await start(t, keysOf(redis))
-  await redis.client.call('SET', `mcs:node:127.0.0.1:${port}`, '')
-  await announce(redis, a)
-  await becomes(a)
-  await lb.logged(/Discovery refuses entries/)
-  const client = await GreetedClient.open(t, port)
-  assert.equal(client.backend, 'a')
-})
+test(
+  'A discovered backend that is a listener of the same file is refused: it would be a loop',
+  needs('redis-server'),
+  async (t) => {
+    const redis = await RedisServer.start(t)
+    const a = await NamedBackend.start(t, 'a')
+    const { lb, port, becomes } = await start(t, keysOf(redis))
+    await redis.client.call('SET', `mcs:node:127.0.0.1:${port}`, '')
+    await announce(redis, a)
+    await becomes(a)
+    await lb.logged(/Discovery refuses entries/)
+    const client = await GreetedClient.open(t, port)
+    assert.equal(client.backend, 'a')
+  },
+)
 
-test('A Redis that is paused, or too slow to answer, changes nothing', async (t) => {
+test('A Redis that is paused, or too slow to answer, changes nothing', needs('redis-server'), async (t) => {
   const redis = await RedisServer.start(t)
   const [a, b] = await Promise.all(['a', 'b'].map((name) => NamedBackend.start(t, name)))
   await announce(redis, a!, 2)

@@ -6,7 +6,7 @@ import { freePort } from '../helpers/free-port.ts'
 import { countByBackend, GreetedClient, openClients, tryGreeting } from '../helpers/greeted-client.ts'
 import { LoadBalancerProcess } from '../helpers/load-balancer-process.ts'
 import { NamedBackend } from '../helpers/named-backend.ts'
-import { requirePeer } from '../helpers/peers.ts'
+import { needs } from '../helpers/peers.ts'
 import { ResettingBackend } from '../helpers/resetting-backend.ts'
 import { startUpstream } from '../helpers/upstream-setup.ts'
 import { waitUntil } from '../helpers/wait-until.ts'
@@ -200,13 +200,11 @@ test('25. A check that expects bytes times out at that step when too few come', 
   assert.match(check ?? '', /^expect 3: .*"ping".*"pi"|^expect 3: .*300 ms/)
 })
 
-test('26. A TLS check sends the configured server name, and a wrong one fails', async (t) => {
+test('26. A TLS check sends the configured server name, and a wrong one fails', needs('openssl'), async (t) => {
   const certificate = makeCertificate(t, 'DNS:backend.test')
-  const openssl = requirePeer(t, 'openssl')
-  if (certificate === undefined || openssl === undefined) return
   const address = `127.0.0.1:${await freePort()}`
   const { cert, key } = certificate
-  await startServer(t, openssl, ['s_server', '-accept', address, '-cert', cert, '-key', key, '-www'], /^ACCEPT/m)
+  await startServer(t, 'openssl', ['s_server', '-accept', address, '-cert', cert, '-key', key, '-www'], /^ACCEPT/m)
   const upstream = (serverName: string) => `
     servers: [{ address: "${address}" }]
     health: { type: tls, interval: 100ms, fall: 1, rise: 1, tls: { ca: ${cert}, serverName: ${serverName} } }

@@ -5,6 +5,7 @@ import { type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { openClients, tryGreeting } from '../helpers/greeted-client.ts'
 import { NamedBackend } from '../helpers/named-backend.ts'
+import { needs } from '../helpers/peers.ts'
 import { RedisServer } from '../helpers/redis-server.ts'
 import { startUpstream } from '../helpers/upstream-setup.ts'
 import { waitUntil } from '../helpers/wait-until.ts'
@@ -31,7 +32,7 @@ async function load(
   return results
 }
 
-test('Backends that are scaled up and down at random cost no client an error', async (t) => {
+test('Backends that are scaled up and down at random cost no client an error', needs('redis-server'), async (t) => {
   const redis = await RedisServer.start(t)
   const { lb, port } = await startUpstream(
     t,
@@ -75,68 +76,76 @@ test('Backends that are scaled up and down at random cost no client an error', a
   assert.equal((await lb.status()).generation, 1)
 })
 
-test('A backend that is killed gets no connection later than its time to live and a second', async (t) => {
-  const redis = await RedisServer.start(t)
-  const program = fileURLToPath(new URL('../helpers/lone-backend.js', import.meta.url))
-  const child = fork(program, { stdio: 'ignore' })
-  t.after(() => child.kill('SIGKILL'))
-  const [address] = (await once(child, 'message')) as [string]
-  const living = await NamedBackend.start(t, 'living')
-  await redis.client.call('SET', `mcs:node:${living.address}`, '', 'EX', '600')
-  await redis.client.call('SET', `mcs:node:${address}`, '', 'PX', '2000')
-  const { lb, port } = await startUpstream(
-    t,
-    `{ discovery: { type: redis-keys, redis: { url: "${redis.url}" }, interval: 500ms } }`,
-  )
-  await waitUntil('it has served', async () => (await tryGreeting(t, port)) === 'lone')
-  await redis.client.call('SET', `mcs:node:${address}`, '', 'PX', '2000')
-  const killedAt = performance.now()
-  child.kill('SIGKILL')
-  // What it had accepted and not answered by then dies with it.
-  await once(child, 'exit')
-  let lastAttemptAt = killedAt
-  let failures = 0
-  while (performance.now() - killedAt < 4500) {
-    assert.equal(await tryGreeting(t, port), 'living', 'no client meets an error in between')
-    const { connectFailures } = (await lb.status()).upstreams[0]!.backends.find((one) => one.address === address) ?? {
-      connectFailures: failures,
+test(
+  'A backend that is killed gets no connection later than its time to live and a second',
+  needs('redis-server'),
+  async (t) => {
+    const redis = await RedisServer.start(t)
+    const program = fileURLToPath(new URL('../helpers/lone-backend.js', import.meta.url))
+    const child = fork(program, { stdio: 'ignore' })
+    t.after(() => child.kill('SIGKILL'))
+    const [address] = (await once(child, 'message')) as [string]
+    const living = await NamedBackend.start(t, 'living')
+    await redis.client.call('SET', `mcs:node:${living.address}`, '', 'EX', '600')
+    await redis.client.call('SET', `mcs:node:${address}`, '', 'PX', '2000')
+    const { lb, port } = await startUpstream(
+      t,
+      `{ discovery: { type: redis-keys, redis: { url: "${redis.url}" }, interval: 500ms } }`,
+    )
+    await waitUntil('it has served', async () => (await tryGreeting(t, port)) === 'lone')
+    await redis.client.call('SET', `mcs:node:${address}`, '', 'PX', '2000')
+    const killedAt = performance.now()
+    child.kill('SIGKILL')
+    // What it had accepted and not answered by then dies with it.
+    await once(child, 'exit')
+    let lastAttemptAt = killedAt
+    let failures = 0
+    while (performance.now() - killedAt < 4500) {
+      assert.equal(await tryGreeting(t, port), 'living', 'no client meets an error in between')
+      const { connectFailures } = (await lb.status()).upstreams[0]!.backends.find((one) => one.address === address) ?? {
+        connectFailures: failures,
+      }
+      if (connectFailures > failures) lastAttemptAt = performance.now()
+      failures = connectFailures
     }
-    if (connectFailures > failures) lastAttemptAt = performance.now()
-    failures = connectFailures
-  }
-  assert.ok(failures > 0, 'it was tried while its key lived')
-  assert.ok(lastAttemptAt - killedAt < 3000, `the last attempt was ${lastAttemptAt - killedAt} ms after its end`)
-})
+    assert.ok(failures > 0, 'it was tried while its key lived')
+    assert.ok(lastAttemptAt - killedAt < 3000, `the last attempt was ${lastAttemptAt - killedAt} ms after its end`)
+  },
+)
 
-test('Five updates of discovery a second make no generation, and counts stay exact', async (t) => {
-  const redis = await RedisServer.start(t)
-  const backends = await Promise.all(Array.from({ length: 6 }, () => NamedBackend.start(t, 'ok')))
-  const announce = ({ address }: NamedBackend) => redis.client.call('SET', `mcs:node:${address}`, '', 'EX', '600')
-  for (const backend of backends) await announce(backend)
-  const { lb, port } = await startUpstream(
-    t,
-    `{ discovery: { type: redis-keys, redis: { url: "${redis.url}" }, interval: 100ms, maxRemoval: 100% } }`,
-  )
-  await waitUntil('six serve', async () => (await lb.status()).upstreams[0]!.backends.length === 6)
-  const clients = await openClients(t, port, CLIENTS)
-  const endsAt = performance.now() + SECONDS * 1000
-  for (let step = 0; performance.now() < endsAt; step++) {
-    const backend = backends[step % 6]!
-    await redis.client.call('DEL', `mcs:node:${backend.address}`)
-    await new Promise((resolve) => setTimeout(resolve, 150))
-    await announce(backend)
-    await new Promise((resolve) => setTimeout(resolve, 50))
-  }
-  await waitUntil('six serve', async () => (await lb.status()).upstreams[0]!.backends.length === 6)
-  const { generation, generations, upstreams } = await lb.status()
-  assert.equal(generation, 1)
-  assert.deepEqual(generations, [{ generation: 1, connections: CLIENTS }])
-  assert.equal(
-    upstreams[0]!.backends.reduce((sum, { active }) => sum + active, 0),
-    CLIENTS,
-  )
-  for (const client of clients) assert.ok(await client.echoes())
-})
+test(
+  'Five updates of discovery a second make no generation, and counts stay exact',
+  needs('redis-server'),
+  async (t) => {
+    const redis = await RedisServer.start(t)
+    const backends = await Promise.all(Array.from({ length: 6 }, () => NamedBackend.start(t, 'ok')))
+    const announce = ({ address }: NamedBackend) => redis.client.call('SET', `mcs:node:${address}`, '', 'EX', '600')
+    for (const backend of backends) await announce(backend)
+    const { lb, port } = await startUpstream(
+      t,
+      `{ discovery: { type: redis-keys, redis: { url: "${redis.url}" }, interval: 100ms, maxRemoval: 100% } }`,
+    )
+    await waitUntil('six serve', async () => (await lb.status()).upstreams[0]!.backends.length === 6)
+    const clients = await openClients(t, port, CLIENTS)
+    const endsAt = performance.now() + SECONDS * 1000
+    for (let step = 0; performance.now() < endsAt; step++) {
+      const backend = backends[step % 6]!
+      await redis.client.call('DEL', `mcs:node:${backend.address}`)
+      await new Promise((resolve) => setTimeout(resolve, 150))
+      await announce(backend)
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+    await waitUntil('six serve', async () => (await lb.status()).upstreams[0]!.backends.length === 6)
+    const { generation, generations, upstreams } = await lb.status()
+    assert.equal(generation, 1)
+    assert.deepEqual(generations, [{ generation: 1, connections: CLIENTS }])
+    assert.equal(
+      upstreams[0]!.backends.reduce((sum, { active }) => sum + active, 0),
+      CLIENTS,
+    )
+    for (const client of clients) assert.ok(await client.echoes())
+  },
+)
 
 test('A backend that is killed gets no connection later than its checks take to find out', async (t) => {
   const program = fileURLToPath(new URL('../helpers/lone-backend.js', import.meta.url))

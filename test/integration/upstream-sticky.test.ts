@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { openClients, tryGreeting } from '../helpers/greeted-client.ts'
 import { NamedBackend } from '../helpers/named-backend.ts'
+import { needs } from '../helpers/peers.ts'
 import { RedisServer } from '../helpers/redis-server.ts'
 import { temporaryDirectory } from '../helpers/temporary-directory.ts'
 import { startUpstream } from '../helpers/upstream-setup.ts'
@@ -78,19 +79,23 @@ test('A reload keeps sticky entries, also one that reorders and adds backends', 
 })
 
 for (const kind of ['a file', 'Redis'] as const) {
-  test(`sticky.persist keeps entries in ${kind} over a restart`, async (t) => {
-    const [a, b] = [await NamedBackend.start(t, 'a'), await NamedBackend.start(t, 'b')]
-    const redis = kind === 'Redis' ? await RedisServer.start(t) : null
-    const place =
-      redis === null ? `path: ${join(temporaryDirectory(t), 'sticky')}` : `redis: { url: "${redis.url}" }, key: kept`
-    const upstream = (list: readonly NamedBackend[]) => `{
+  test(
+    `sticky.persist keeps entries in ${kind} over a restart`,
+    kind === 'Redis' ? needs('redis-server') : {},
+    async (t) => {
+      const [a, b] = [await NamedBackend.start(t, 'a'), await NamedBackend.start(t, 'b')]
+      const redis = kind === 'Redis' ? await RedisServer.start(t) : null
+      const place =
+        redis === null ? `path: ${join(temporaryDirectory(t), 'sticky')}` : `redis: { url: "${redis.url}" }, key: kept`
+      const upstream = (list: readonly NamedBackend[]) => `{
     sticky: { persist: { ${place} } }, servers: [${list.map(({ address }) => `{ address: "${address}" }`)}] }`
-    const first = await startUpstream(t, upstream([a, b]))
-    assert.equal(await backendsOf(t, first.port, 2), 'aa')
-    await first.lb.stop()
-    const second = await startUpstream(t, upstream([b, a]))
-    assert.equal(await backendsOf(t, second.port, 3), 'aaa', 'without the entry it would be b')
-  })
+      const first = await startUpstream(t, upstream([a, b]))
+      assert.equal(await backendsOf(t, first.port, 2), 'aa')
+      await first.lb.stop()
+      const second = await startUpstream(t, upstream([b, a]))
+      assert.equal(await backendsOf(t, second.port, 3), 'aaa', 'without the entry it would be b')
+    },
+  )
 }
 
 test('A certificate of sticky.persist that cannot be read refuses nothing, and discovery goes on changing members', async (t) => {

@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { patience } from '../helpers/harsh.ts'
-import { requirePeer } from '../helpers/peers.ts'
+import { needs } from '../helpers/peers.ts'
 import { startRelay } from '../helpers/relay-setup.ts'
 import { waitUntil } from '../helpers/wait-until.ts'
 
 // Every worker looked whether there was room, accepted, and only then counted: so several of them took the last place,
 // and limits.connections was exceeded by as many as there were workers less one. A place is now taken before accept4.
-test('limits.connections holds while several workers accept at the same moment', async (t) => {
-  if (requirePeer(t, 'strace') === undefined) return
+test('limits.connections holds while several workers accept at the same moment', needs('strace'), async (t) => {
   // The moment between looking and counting is long here.
   const strace = ['strace', '-D', '-f', '-o', '/dev/null', '--trace=accept4', '--inject=accept4:delay_exit=50000']
   const relay = await startRelay(t, {

@@ -59,8 +59,8 @@ test('AccessLogging.drain() drops what nobody logs, so that no later log names i
   // A connection that was accepted while there was a log ends after the log was taken out of the file.
   rows.listeners.rowFor('before', 'before')
   write(ring)
-  rows.listeners.retain(new Set(['before']), () => ({ generation: 1, epoch: 1 }))
-  rows.listeners.retain(new Set(), () => ({ generation: 2, epoch: 2 }))
+  rows.listeners.retain(new Set(['before']), { generation: 1, epoch: 1 })
+  rows.listeners.retain(new Set(), { generation: 2, epoch: 2 })
   logging.drain()
   rows.listeners.collect({ generation: 2, epoch: 2 }, () => false)
   rows.listeners.rowFor('after', 'after')

@@ -25,8 +25,8 @@ test('RowRegistry.rowFor() gives a key the same row as long as it is used, and a
 test('RowRegistry.nameOf() knows the name of a row until it is given anew', () => {
   const { registry } = createRegistry()
   const row = registry.rowFor('a', 'A')
-  registry.retain(new Set(['a']), () => age(1))
-  registry.retain(new Set(), () => age(2))
+  registry.retain(new Set(['a']), age(1))
+  registry.retain(new Set(), age(2))
   registry.collect(age(2), () => false)
   assert.equal(registry.nameOf(row), 'A')
   assert.equal(registry.rowFor('b', 'B'), row)
@@ -48,8 +48,8 @@ test('RowRegistry.rowFor() throws MCS_LIMIT_EXCEEDED when every row has an owner
 test('RowRegistry.collect() frees a row only when no generation that knew its owner is left', () => {
   const { registry, reused } = createRegistry()
   registry.rowFor('a', 'A')
-  registry.retain(new Set(['a']), () => age(1))
-  registry.retain(new Set(), () => age(4))
+  registry.retain(new Set(['a']), age(1))
+  registry.retain(new Set(), age(4))
   registry.collect(age(3), () => false)
   assert.deepEqual(reused, [])
   registry.collect(age(4), (row) => row === 0)
@@ -62,8 +62,8 @@ test('RowRegistry.collect() frees a row only when no generation that knew its ow
 test('RowRegistry.collect() waits for both, the generation and the change of members', () => {
   const { registry, reused } = createRegistry()
   registry.rowFor('a', 'A')
-  registry.retain(new Set(['a']), () => age(1))
-  registry.retain(new Set(), () => age(2, 7))
+  registry.retain(new Set(['a']), age(1))
+  registry.retain(new Set(), age(2, 7))
   registry.collect(age(2, 6), () => false)
   registry.collect(age(1, 7), () => false)
   assert.deepEqual(reused, [])
@@ -74,8 +74,8 @@ test('RowRegistry.collect() waits for both, the generation and the change of mem
 test('RowRegistry.entryFor() gives an id that no owner had before, and names it when the row is another’s', () => {
   const { registry } = createRegistry()
   const first = registry.entryFor('a', 'A')
-  registry.retain(new Set(['a']), () => age(1))
-  registry.retain(new Set(), () => age(2))
+  registry.retain(new Set(['a']), age(1))
+  registry.retain(new Set(), age(2))
   registry.collect(age(2), () => false)
   const second = registry.entryFor('b', 'B')
   assert.equal(second.row, first.row)
@@ -87,10 +87,10 @@ test('RowRegistry.entryFor() gives an id that no owner had before, and names it 
 test('RowRegistry.rowFor() gives a key its row back that was unused and not collected yet', () => {
   const { registry } = createRegistry()
   const row = registry.rowFor('a', 'A')
-  registry.retain(new Set(['a']), () => age(1))
-  registry.retain(new Set(), () => age(2))
+  registry.retain(new Set(['a']), age(1))
+  registry.retain(new Set(), age(2))
   assert.equal(registry.rowFor('a', 'A'), row)
-  registry.retain(new Set(['a']), () => age(3))
+  registry.retain(new Set(['a']), age(3))
   registry.collect(age(3), () => false)
   assert.deepEqual(registry.rowsInUse(), [row])
 })
@@ -98,11 +98,11 @@ test('RowRegistry.rowFor() gives a key its row back that was unused and not coll
 test('RowRegistry.retain() frees rows at once that were given to a configuration that never served', () => {
   const { registry } = createRegistry(2)
   registry.rowFor('a', 'A')
-  registry.retain(new Set(['a']), () => age(1))
+  registry.retain(new Set(['a']), age(1))
   // A reload that is refused, for example because it asks for more rows than there are.
   registry.rowFor('b', 'B')
   assert.throws(() => registry.rowFor('c', 'C'))
-  registry.retain(new Set(['a']), () => age(2))
+  registry.retain(new Set(['a']), age(2))
   // Workers serve generation 1 as before.
   registry.collect(age(1), () => false)
   assert.equal(registry.rowFor('d', 'D'), 1)
@@ -134,7 +134,7 @@ test('RowRegistry never gives a row to two keys, nor to another key while a gene
           served = rows
           generations.set(generation, rows)
         }
-        registry.retain(new Set(served.keys()), () => age(generation))
+        registry.retain(new Set(served.keys()), age(generation))
         for (const [key, row] of served) assert.equal(registry.nameOf(row), key)
       }
     }),

@@ -10,7 +10,8 @@ import { type StickyRecord, setClientText } from '#src/control/sticky-record.js'
 import type { StickyStore } from '#src/control/sticky-store.js'
 import { ClientKey } from '#src/shared/client-key.js'
 import { ClientTable, createClientTableMemory } from '#src/shared/client-table.js'
-import { startRedis } from '../../helpers/sticky-redis.ts'
+import { needs } from '../../helpers/peers.ts'
+import { RedisServer } from '../../helpers/redis-server.ts'
 import { batchesOf, chat, collect, namesOver, record, recordingLog } from '../../helpers/sticky-setup.ts'
 import { temporaryDirectory } from '../../helpers/temporary-directory.ts'
 import { waitUntil } from '../../helpers/wait-until.ts'
@@ -51,76 +52,86 @@ function fileIn(t: test.TestContext): { path: string; store: StickyStore } {
   return { path, store: createStickyFile(path, recordingLog().log) }
 }
 
-const everyStore: Record<string, (t: test.TestContext) => Promise<StickyStore | undefined>> = {
+const everyStore: Record<string, (t: test.TestContext) => Promise<StickyStore>> = {
   'a file': async (t) => fileIn(t).store,
   Redis: async (t) => {
-    const redis = await startRedis(t)
-    if (redis === undefined) return undefined
+    const redis = await RedisServer.start(t)
     const options = { name: 'Redis', maxFields: 1000, log: recordingLog().log, wallClockMs: () => Date.now() }
     return createStickyHash(createRedisHash(redis.client, 'k'), options)
   },
 }
 
 for (const [where, open] of Object.entries(everyStore)) {
-  test(`StickyPersistence brings clients back to their backends after a restart, by name, from ${where}`, async (t) => {
-    const store = await open(t)
-    if (store === undefined) return
-    const first = begin(store, { a: [1, 1], b: [2, 1] })
-    await first.persistence.start()
-    for (let n = 0; n < 700; n++) first.remember(`10.0.${n >> 8}.${n & 255}`, n % 2 === 0 ? 'a' : 'b')
-    first.remember('2001:db8:1:2:3::', 'b')
-    assert.ok(await first.persistence.stop())
-    const second = begin(store, { b: [1, 9], a: [7, 4] })
-    await second.persistence.start()
-    for (let n = 0; n < 700; n++) {
-      assert.equal(second.backendOf(`10.0.${n >> 8}.${n & 255}`), n % 2 === 0 ? 'a' : 'b')
-    }
-    assert.equal(second.backendOf('2001:db8:1:2:ffff::1'), 'b')
-    await second.persistence.stop()
-  })
+  const options = where === 'Redis' ? needs('redis-server') : {}
 
-  test(`StickyPersistence counts the ttl from the last connection, the time in between included, with ${where}`, async (t) => {
-    const store = await open(t)
-    if (store === undefined) return
-    const first = begin(store, { a: [1, 1] })
-    await first.persistence.start()
-    first.remember('10.0.0.1', 'a')
-    first.clock.nowMs += 20_000
-    first.clock.wallMs += 20_000
-    first.remember('10.0.0.2', 'a')
-    assert.ok(await first.persistence.stop())
-    const second = begin(store, { a: [1, 1] })
-    second.clock.nowMs = 5
-    second.clock.wallMs = first.clock.wallMs + 30_000
-    await second.persistence.start()
-    assert.deepEqual([second.backendOf('10.0.0.1'), second.backendOf('10.0.0.2')], ['a', 'a'])
-    second.clock.nowMs += 9_990
-    assert.deepEqual([second.backendOf('10.0.0.1'), second.backendOf('10.0.0.2')], ['a', 'a'])
-    second.clock.nowMs += 20
-    assert.deepEqual([second.backendOf('10.0.0.1'), second.backendOf('10.0.0.2')], [undefined, 'a'])
-    await second.persistence.stop()
-  })
+  test(
+    `StickyPersistence brings clients back to their backends after a restart, by name, from ${where}`,
+    options,
+    async (t) => {
+      const store = await open(t)
+      const first = begin(store, { a: [1, 1], b: [2, 1] })
+      await first.persistence.start()
+      for (let n = 0; n < 700; n++) first.remember(`10.0.${n >> 8}.${n & 255}`, n % 2 === 0 ? 'a' : 'b')
+      first.remember('2001:db8:1:2:3::', 'b')
+      assert.ok(await first.persistence.stop())
+      const second = begin(store, { b: [1, 9], a: [7, 4] })
+      await second.persistence.start()
+      for (let n = 0; n < 700; n++) {
+        assert.equal(second.backendOf(`10.0.${n >> 8}.${n & 255}`), n % 2 === 0 ? 'a' : 'b')
+      }
+      assert.equal(second.backendOf('2001:db8:1:2:ffff::1'), 'b')
+      await second.persistence.stop()
+    },
+  )
 
-  test(`StickyPersistence keeps what it cannot place over restarts, until its backend is known, in ${where}`, async (t) => {
-    const store = await open(t)
-    if (store === undefined) return
-    const first = begin(store, { a: [1, 1], b: [2, 1] })
-    await first.persistence.start()
-    first.remember('10.0.0.1', 'a')
-    await first.persistence.stop()
-    const second = begin(store, { b: [1, 1] })
-    await second.persistence.start()
-    assert.equal(second.persistence.waiting, 1)
-    second.remember('10.0.0.2', 'b')
-    assert.ok(await second.persistence.stop())
-    const third = begin(store, { b: [1, 1] }, 10)
-    await third.persistence.start()
-    assert.deepEqual([third.backendOf('10.0.0.1'), third.backendOf('10.0.0.2')], [undefined, 'b'])
-    third.backends.set('a', { row: 5, incarnation: 3 })
-    await waitUntil('the client is placed', () => third.backendOf('10.0.0.1') === 'a')
-    assert.equal(third.persistence.waiting, 0)
-    await third.persistence.stop()
-  })
+  test(
+    `StickyPersistence counts the ttl from the last connection, the time in between included, with ${where}`,
+    options,
+    async (t) => {
+      const store = await open(t)
+      const first = begin(store, { a: [1, 1] })
+      await first.persistence.start()
+      first.remember('10.0.0.1', 'a')
+      first.clock.nowMs += 20_000
+      first.clock.wallMs += 20_000
+      first.remember('10.0.0.2', 'a')
+      assert.ok(await first.persistence.stop())
+      const second = begin(store, { a: [1, 1] })
+      second.clock.nowMs = 5
+      second.clock.wallMs = first.clock.wallMs + 30_000
+      await second.persistence.start()
+      assert.deepEqual([second.backendOf('10.0.0.1'), second.backendOf('10.0.0.2')], ['a', 'a'])
+      second.clock.nowMs += 9_990
+      assert.deepEqual([second.backendOf('10.0.0.1'), second.backendOf('10.0.0.2')], ['a', 'a'])
+      second.clock.nowMs += 20
+      assert.deepEqual([second.backendOf('10.0.0.1'), second.backendOf('10.0.0.2')], [undefined, 'a'])
+      await second.persistence.stop()
+    },
+  )
+
+  test(
+    `StickyPersistence keeps what it cannot place over restarts, until its backend is known, in ${where}`,
+    options,
+    async (t) => {
+      const store = await open(t)
+      const first = begin(store, { a: [1, 1], b: [2, 1] })
+      await first.persistence.start()
+      first.remember('10.0.0.1', 'a')
+      await first.persistence.stop()
+      const second = begin(store, { b: [1, 1] })
+      await second.persistence.start()
+      assert.equal(second.persistence.waiting, 1)
+      second.remember('10.0.0.2', 'b')
+      assert.ok(await second.persistence.stop())
+      const third = begin(store, { b: [1, 1] }, 10)
+      await third.persistence.start()
+      assert.deepEqual([third.backendOf('10.0.0.1'), third.backendOf('10.0.0.2')], [undefined, 'b'])
+      third.backends.set('a', { row: 5, incarnation: 3 })
+      await waitUntil('the client is placed', () => third.backendOf('10.0.0.1') === 'a')
+      assert.equal(third.persistence.waiting, 0)
+      await third.persistence.stop()
+    },
+  )
 }
 
 test('StickyPersistence.start() leaves a client where it is that came back before it was read', async (t) => {
@@ -215,9 +226,8 @@ test('StickyPersistence neither saves nor forgets over a store that it could not
   )
 })
 
-test('StickyPersistence writes to Redis what changed only, and again what failed', async (t) => {
-  const redis = await startRedis(t)
-  if (redis === undefined) return
+test('StickyPersistence writes to Redis what changed only, and again what failed', needs('redis-server'), async (t) => {
+  const redis = await RedisServer.start(t)
   const options = { name: 'Redis', maxFields: 1000, log: recordingLog().log, wallClockMs: () => Date.now() }
   const store = createStickyHash(createRedisHash(redis.client, 'k', 500), options)
   let saves = 0
@@ -238,7 +248,7 @@ test('StickyPersistence writes to Redis what changed only, and again what failed
   await waitUntil('the log says so', () => life.messages.length === 1)
   life.remember('10.0.0.3', 'a')
   life.clock.nowMs += 50_000
-  await redis.restart()
+  await redis.start()
   await waitUntil('it is saved', async () => (await redis.client.hexists('k', 'chat 10.0.0.3')) === 1)
   assert.ok(await life.persistence.stop())
   assert.equal(life.messages.length, 2)

@@ -2,74 +2,84 @@ import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type TestContext, test } from 'node:test'
+import { test } from 'node:test'
 import { connectRedis, readTarget } from '#src/discovery/redis-client.js'
 import type { DiscoveryConfig, RedisConfig } from '#src/model/config.js'
 import { discoveryBase, follow, redisConfig } from '../../helpers/discovery-maker.ts'
 import { freePort } from '../../helpers/free-port.ts'
-import { requirePeer } from '../../helpers/peers.ts'
+import { needs } from '../../helpers/peers.ts'
 import { RedisServer } from '../../helpers/redis-server.ts'
 import { temporaryDirectory } from '../../helpers/temporary-directory.ts'
 import { waitUntil } from '../../helpers/wait-until.ts'
-
-function hasRedis(t: TestContext): boolean {
-  return requirePeer(t, 'redis-server') !== undefined
-}
 
 function keysOf(redis: RedisConfig): DiscoveryConfig {
   return { ...discoveryBase, type: 'redis-keys', redis, prefix: 'mcs:node:' }
 }
 
-test('connectRedis() verifies the certificate of Redis against the file and the name that it is given', async (t) => {
-  if (!hasRedis(t) || requirePeer(t, 'openssl') === undefined) return
-  const directory = temporaryDirectory(t)
-  const [cert, key] = [join(directory, 'cert.pem'), join(directory, 'key.pem')]
-  const subject = ['-subj', '/CN=redis', '-addext', 'subjectAltName=DNS:redis.internal']
-  const kind = ['-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2']
-  execFileSync('openssl', ['req', ...kind, ...subject, '-keyout', key, '-out', cert], { stdio: 'ignore' })
-  const tlsPort = await freePort()
-  const files = ['--tls-cert-file', cert, '--tls-key-file', key, '--tls-ca-cert-file', cert, '--tls-auth-clients', 'no']
-  const redis = await RedisServer.start(t, { args: ['--tls-port', `${tlsPort}`, ...files] })
-  await redis.client.set('mcs:node:10.0.0.1:9100', '')
-  const start = (tls: RedisConfig['tls'], scheme = 'rediss') =>
-    follow(t, keysOf(redisConfig(`${scheme}://127.0.0.1:${tlsPort}`, { tls })))
-  const state = (followed: ReturnType<typeof start>, wanted: string) =>
-    waitUntil(`${wanted}: ${followed.discovery.status().reason}`, () => followed.discovery.status().state === wanted)
-  await state(start({ ca: cert, serverName: 'redis.internal', verify: true }), 'good')
-  // Whoever names authorities expects TLS, whatever the scheme says.
-  await state(start({ ca: cert, serverName: 'redis.internal', verify: true }, 'redis'), 'good')
-  await state(start({ ca: 'system', serverName: '', verify: false }), 'good')
-  const untrusted = start({ ca: 'system', serverName: 'redis.internal', verify: true })
-  await state(untrusted, 'lost')
-  assert.match(untrusted.discovery.status().reason, /self-signed|certificate/)
-  const otherName = start({ ca: cert, serverName: 'other.internal', verify: true })
-  await state(otherName, 'lost')
-  assert.match(otherName.discovery.status().reason, /altnames/)
-  const noFile = start({ ca: join(directory, 'gone.pem'), serverName: '', verify: true })
-  await state(noFile, 'lost')
-  assert.match(noFile.discovery.status().reason, /Cannot read the certificates ".*gone\.pem"/)
-  writeFileSync(join(directory, 'gone.pem'), readFileSync(cert))
-})
+test(
+  'connectRedis() verifies the certificate of Redis against the file and the name that it is given',
+  needs('redis-server', 'openssl'),
+  async (t) => {
+    const directory = temporaryDirectory(t)
+    const [cert, key] = [join(directory, 'cert.pem'), join(directory, 'key.pem')]
+    const subject = ['-subj', '/CN=redis', '-addext', 'subjectAltName=DNS:redis.internal']
+    const kind = ['-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2']
+    execFileSync('openssl', ['req', ...kind, ...subject, '-keyout', key, '-out', cert], { stdio: 'ignore' })
+    const tlsPort = await freePort()
+    const files = [
+      '--tls-cert-file',
+      cert,
+      '--tls-key-file',
+      key,
+      '--tls-ca-cert-file',
+      cert,
+      '--tls-auth-clients',
+      'no',
+    ]
+    const redis = await RedisServer.start(t, { args: ['--tls-port', `${tlsPort}`, ...files] })
+    await redis.client.set('mcs:node:10.0.0.1:9100', '')
+    const start = (tls: RedisConfig['tls'], scheme = 'rediss') =>
+      follow(t, keysOf(redisConfig(`${scheme}://127.0.0.1:${tlsPort}`, { tls })))
+    const state = (followed: ReturnType<typeof start>, wanted: string) =>
+      waitUntil(`${wanted}: ${followed.discovery.status().reason}`, () => followed.discovery.status().state === wanted)
+    await state(start({ ca: cert, serverName: 'redis.internal', verify: true }), 'good')
+    // Whoever names authorities expects TLS, whatever the scheme says.
+    await state(start({ ca: cert, serverName: 'redis.internal', verify: true }, 'redis'), 'good')
+    await state(start({ ca: 'system', serverName: '', verify: false }), 'good')
+    const untrusted = start({ ca: 'system', serverName: 'redis.internal', verify: true })
+    await state(untrusted, 'lost')
+    assert.match(untrusted.discovery.status().reason, /self-signed|certificate/)
+    const otherName = start({ ca: cert, serverName: 'other.internal', verify: true })
+    await state(otherName, 'lost')
+    assert.match(otherName.discovery.status().reason, /altnames/)
+    const noFile = start({ ca: join(directory, 'gone.pem'), serverName: '', verify: true })
+    await state(noFile, 'lost')
+    assert.match(noFile.discovery.status().reason, /Cannot read the certificates ".*gone\.pem"/)
+    writeFileSync(join(directory, 'gone.pem'), readFileSync(cert))
+  },
+)
 
-test('connectRedis() finds the master through Sentinel, with a password for each of the two', async (t) => {
-  if (!hasRedis(t)) return
-  const redis = await RedisServer.start(t, { args: ['--requirepass', 'of-redis'], client: { password: 'of-redis' } })
-  const file = join(redis.directory, 'sentinel.conf')
-  const monitor = `sentinel monitor chat 127.0.0.1 ${redis.port} 1\nsentinel auth-pass chat of-redis\n`
-  writeFileSync(file, `${monitor}requirepass of-sentinel\n`)
-  const sentinel = await RedisServer.start(t, { file, args: ['--sentinel'] })
-  await redis.client.set('mcs:node:10.0.0.1:9100', '')
-  const nodes = [
-    { host: '127.0.0.1', port: await freePort() },
-    { host: '127.0.0.1', port: sentinel.port },
-  ]
-  const changes = { sentinel: { master: 'chat', nodes, password: 'of-sentinel' } }
-  const followed = follow(t, keysOf(redisConfig('redis://:of-redis@ignored', changes)))
-  await waitUntil('the member is found', () => followed.addresses().join() === '10.0.0.1:9100')
-})
+test(
+  'connectRedis() finds the master through Sentinel, with a password for each of the two',
+  needs('redis-server'),
+  async (t) => {
+    const redis = await RedisServer.start(t, { args: ['--requirepass', 'of-redis'], client: { password: 'of-redis' } })
+    const file = join(redis.directory, 'sentinel.conf')
+    const monitor = `sentinel monitor chat 127.0.0.1 ${redis.port} 1\nsentinel auth-pass chat of-redis\n`
+    writeFileSync(file, `${monitor}requirepass of-sentinel\n`)
+    const sentinel = await RedisServer.start(t, { file, args: ['--sentinel'] })
+    await redis.client.set('mcs:node:10.0.0.1:9100', '')
+    const nodes = [
+      { host: '127.0.0.1', port: await freePort() },
+      { host: '127.0.0.1', port: sentinel.port },
+    ]
+    const changes = { sentinel: { master: 'chat', nodes, password: 'of-sentinel' } }
+    const followed = follow(t, keysOf(redisConfig('redis://:of-redis@ignored', changes)))
+    await waitUntil('the member is found', () => followed.addresses().join() === '10.0.0.1:9100')
+  },
+)
 
-test('connectRedis() reads every master of a cluster', async (t) => {
-  if (!hasRedis(t)) return
+test('connectRedis() reads every master of a cluster', needs('redis-server'), async (t) => {
   const nodes: RedisServer[] = []
   for (let index = 0; index < 3; index++) nodes.push(await RedisServer.start(t, await clusterNode()))
   for (const [index, node] of nodes.entries()) {

@@ -1,20 +1,16 @@
 import assert from 'node:assert/strict'
-import { type TestContext, test } from 'node:test'
+import { test } from 'node:test'
 import { escapePattern } from '#src/discovery/redis-keys.js'
 import type { DiscoveryConfig, RedisConfig } from '#src/model/config.js'
 import { discoveryBase, type Followed, follow, redisConfig } from '../../helpers/discovery-maker.ts'
-import { requirePeer } from '../../helpers/peers.ts'
-import { RedisServer, type RedisServerOptions } from '../../helpers/redis-server.ts'
+import { needs } from '../../helpers/peers.ts'
+import { RedisServer } from '../../helpers/redis-server.ts'
 import { waitUntil } from '../../helpers/wait-until.ts'
 
 type KeysConfig = Extract<DiscoveryConfig, { type: 'redis-keys' }>
 
 function configOf(redis: RedisConfig, changes: Partial<KeysConfig> = {}): KeysConfig {
   return { ...discoveryBase, type: 'redis-keys', redis, prefix: 'mcs:node:', ...changes }
-}
-
-async function startRedis(t: TestContext, options?: RedisServerOptions): Promise<RedisServer | undefined> {
-  return requirePeer(t, 'redis-server') === undefined ? undefined : RedisServer.start(t, options)
 }
 
 async function beat(redis: RedisServer, hosts: readonly number[], lifeMs = 60_000): Promise<void> {
@@ -30,9 +26,8 @@ async function shows(followed: Followed, ...hosts: readonly number[]): Promise<v
   await waitUntil(`members are ${wanted}`, () => followed.addresses().join() === wanted)
 }
 
-test('startDiscovery() follows keys that come and that are deleted', async (t) => {
-  const redis = await startRedis(t)
-  if (redis === undefined) return
+test('startDiscovery() follows keys that come and that are deleted', needs('redis-server'), async (t) => {
+  const redis = await RedisServer.start(t)
   await beat(redis, [1, 2, 3])
   const followed = follow(t, configOf(redisConfig(redis.url)))
   await shows(followed, 1, 2, 3)
@@ -43,20 +38,22 @@ test('startDiscovery() follows keys that come and that are deleted', async (t) =
   assert.equal(followed.discovery.status().state, 'good')
 })
 
-test('startDiscovery() drops members whose keys expire, however many and between two reads', async (t) => {
-  const redis = await startRedis(t)
-  if (redis === undefined) return
-  await beat(redis, [1])
-  await beat(redis, [2, 3, 4], 400)
-  const followed = follow(t, configOf(redisConfig(redis.url), { intervalMs: 3_600_000 }))
-  await shows(followed, 1, 2, 3, 4)
-  await shows(followed, 1)
-  assert.equal(followed.discovery.status().heldBack, null)
-})
+test(
+  'startDiscovery() drops members whose keys expire, however many and between two reads',
+  needs('redis-server'),
+  async (t) => {
+    const redis = await RedisServer.start(t)
+    await beat(redis, [1])
+    await beat(redis, [2, 3, 4], 400)
+    const followed = follow(t, configOf(redisConfig(redis.url), { intervalMs: 3_600_000 }))
+    await shows(followed, 1, 2, 3, 4)
+    await shows(followed, 1)
+    assert.equal(followed.discovery.status().heldBack, null)
+  },
+)
 
-test('startDiscovery() keeps a member whose key was renewed since it was read', async (t) => {
-  const redis = await startRedis(t)
-  if (redis === undefined) return
+test('startDiscovery() keeps a member whose key was renewed since it was read', needs('redis-server'), async (t) => {
+  const redis = await RedisServer.start(t)
   await beat(redis, [1])
   await beat(redis, [2], 300)
   await beat(redis, [3], 600)
@@ -68,114 +65,131 @@ test('startDiscovery() keeps a member whose key was renewed since it was read', 
   assert.deepEqual(followed.lists, [addresses(1, 2, 3), addresses(1, 2)])
 })
 
-test('startDiscovery() keeps everybody through FLUSHALL, and most while the registry fills again', async (t) => {
-  const redis = await startRedis(t)
-  if (redis === undefined) return
-  await beat(redis, [1, 2, 3, 4], 1000)
-  const followed = follow(t, configOf(redisConfig(redis.url)))
-  await shows(followed, 1, 2, 3, 4)
-  await redis.client.flushall()
-  await waitUntil('the source is empty', () => followed.discovery.status().state === 'empty')
-  await beat(redis, [4])
-  await waitUntil('the loss of three is held back', () => followed.discovery.status().heldBack?.members === 3)
-  await beat(redis, [1, 2, 3])
-  await waitUntil('nothing is held back', () => followed.discovery.status().heldBack === null)
-  assert.deepEqual(followed.lists, [addresses(1, 2, 3, 4)])
-})
+test(
+  'startDiscovery() keeps everybody through FLUSHALL, and most while the registry fills again',
+  needs('redis-server'),
+  async (t) => {
+    const redis = await RedisServer.start(t)
+    await beat(redis, [1, 2, 3, 4], 1000)
+    const followed = follow(t, configOf(redisConfig(redis.url)))
+    await shows(followed, 1, 2, 3, 4)
+    await redis.client.flushall()
+    await waitUntil('the source is empty', () => followed.discovery.status().state === 'empty')
+    await beat(redis, [4])
+    await waitUntil('the loss of three is held back', () => followed.discovery.status().heldBack?.members === 3)
+    await beat(redis, [1, 2, 3])
+    await waitUntil('nothing is held back', () => followed.discovery.status().heldBack === null)
+    assert.deepEqual(followed.lists, [addresses(1, 2, 3, 4)])
+  },
+)
 
-test('startDiscovery() keeps everybody while Redis is dead, says so once, and goes on when it is back', async (t) => {
-  const redis = await startRedis(t)
-  if (redis === undefined) return
-  await beat(redis, [1, 2], 300)
-  const followed = follow(t, configOf(redisConfig(redis.url)))
-  await shows(followed, 1, 2)
-  await redis.kill()
-  await waitUntil('the source is lost', () => followed.discovery.status().state === 'lost')
-  assert.match(followed.discovery.status().reason, /ECONNREFUSED|closed|reset/i)
-  await redis.start()
-  await beat(redis, [2, 3])
-  await shows(followed, 2, 3)
-  const told = followed.events.filter(({ message }) => message.includes('lost its source'))
-  assert.equal(told.length, 1)
-})
+test(
+  'startDiscovery() keeps everybody while Redis is dead, says so once, and goes on when it is back',
+  needs('redis-server'),
+  async (t) => {
+    const redis = await RedisServer.start(t)
+    await beat(redis, [1, 2], 300)
+    const followed = follow(t, configOf(redisConfig(redis.url)))
+    await shows(followed, 1, 2)
+    await redis.kill()
+    await waitUntil('the source is lost', () => followed.discovery.status().state === 'lost')
+    assert.match(followed.discovery.status().reason, /ECONNREFUSED|closed|reset/i)
+    await redis.start()
+    await beat(redis, [2, 3])
+    await shows(followed, 2, 3)
+    const told = followed.events.filter(({ message }) => message.includes('lost its source'))
+    assert.equal(told.length, 1)
+  },
+)
 
-test('startDiscovery() keeps everybody while Redis hangs, and goes on when it answers again', async (t) => {
-  const redis = await startRedis(t)
-  if (redis === undefined) return
-  await beat(redis, [1, 2], 500)
-  const followed = follow(t, configOf(redisConfig(redis.url)))
-  await shows(followed, 1, 2)
-  const connections = async () => String(await redis.client.client('LIST')).match(/\bid=\d+/g) ?? []
-  const before = await connections()
-  redis.signal('SIGSTOP')
-  await waitUntil('the source is lost', () => followed.discovery.status().state === 'lost')
-  assert.deepEqual(followed.addresses(), addresses(1, 2))
-  redis.signal('SIGCONT')
-  await beat(redis, [2, 3])
-  await shows(followed, 2, 3)
-  // Questions without an answer would pile up on the connection that hangs: it was given up.
-  assert.notDeepEqual(await connections(), before)
-})
+test(
+  'startDiscovery() keeps everybody while Redis hangs, and goes on when it answers again',
+  needs('redis-server'),
+  async (t) => {
+    const redis = await RedisServer.start(t)
+    await beat(redis, [1, 2], 500)
+    const followed = follow(t, configOf(redisConfig(redis.url)))
+    await shows(followed, 1, 2)
+    const connections = async () => String(await redis.client.client('LIST')).match(/\bid=\d+/g) ?? []
+    const before = await connections()
+    redis.signal('SIGSTOP')
+    await waitUntil('the source is lost', () => followed.discovery.status().state === 'lost')
+    assert.deepEqual(followed.addresses(), addresses(1, 2))
+    redis.signal('SIGCONT')
+    await beat(redis, [2, 3])
+    await shows(followed, 2, 3)
+    // Questions without an answer would pile up on the connection that hangs: it was given up.
+    assert.notDeepEqual(await connections(), before)
+  },
+)
 
-test('startDiscovery() refuses what a poisoned registry holds, counts it, and tells it once', async (t) => {
-  const redis = await startRedis(t)
-  if (redis === undefined) return
-  await beat(redis, [1])
-  await redis.client.set('mcs:node:10.0.0.2:9100', '{"weight":9}')
-  await redis.client.set('mcs:node:10.0.0.3:9100', '{"weight":-1}')
-  await redis.client.set('mcs:node:10.0.0.4:9100', `{"x":"${'x'.repeat(5000)}"}`)
-  await redis.client.hset('mcs:node:10.0.0.5:9100', 'a', 'b')
-  for (const name of [
-    'evil.example:80',
-    '\u0000\u001b[2J',
-    '{"address":"10.0.0.9:1"}',
-    '192.168.0.1:9100',
-    '10.0.0.6:22',
-  ]) {
-    await redis.client.set(`mcs:node:${name}`, '')
-  }
-  await redis.client.set('mcs:nodeX10.0.0.7:9100', '')
-  const allow = { networks: ['10.0.0.0/8'], ports: [{ from: 9000, to: 9999 }] }
-  const followed = follow(t, configOf(redisConfig(redis.url), { allow }))
-  await shows(followed, 1, 2)
-  assert.equal(followed.discovery.members[1]?.weight, 9)
-  const refused = { 'bad-address': 3, 'bad-value': 2, network: 1, port: 1, 'wrong-type': 1 }
-  assert.deepEqual(followed.discovery.status().refused, refused)
-  await beat(redis, [8])
-  await shows(followed, 1, 2, 8)
-  assert.equal(followed.events.filter(({ message }) => message.includes('refuses')).length, 1)
-})
+test(
+  'startDiscovery() refuses what a poisoned registry holds, counts it, and tells it once',
+  needs('redis-server'),
+  async (t) => {
+    const redis = await RedisServer.start(t)
+    await beat(redis, [1])
+    await redis.client.set('mcs:node:10.0.0.2:9100', '{"weight":9}')
+    await redis.client.set('mcs:node:10.0.0.3:9100', '{"weight":-1}')
+    await redis.client.set('mcs:node:10.0.0.4:9100', `{"x":"${'x'.repeat(5000)}"}`)
+    await redis.client.hset('mcs:node:10.0.0.5:9100', 'a', 'b')
+    for (const name of [
+      'evil.example:80',
+      '\u0000\u001b[2J',
+      '{"address":"10.0.0.9:1"}',
+      '192.168.0.1:9100',
+      '10.0.0.6:22',
+    ]) {
+      await redis.client.set(`mcs:node:${name}`, '')
+    }
+    await redis.client.set('mcs:nodeX10.0.0.7:9100', '')
+    const allow = { networks: ['10.0.0.0/8'], ports: [{ from: 9000, to: 9999 }] }
+    const followed = follow(t, configOf(redisConfig(redis.url), { allow }))
+    await shows(followed, 1, 2)
+    assert.equal(followed.discovery.members[1]?.weight, 9)
+    const refused = { 'bad-address': 3, 'bad-value': 2, network: 1, port: 1, 'wrong-type': 1 }
+    assert.deepEqual(followed.discovery.status().refused, refused)
+    await beat(redis, [8])
+    await shows(followed, 1, 2, 8)
+    assert.equal(followed.events.filter(({ message }) => message.includes('refuses')).length, 1)
+  },
+)
 
-test('startDiscovery() keeps its members when a registry is flooded, and counts those without a place', async (t) => {
-  const redis = await startRedis(t)
-  if (redis === undefined) return
-  await beat(redis, [200, 201])
-  const followed = follow(t, configOf(redisConfig(redis.url), { maxMembers: 4 }))
-  await shows(followed, 200, 201)
-  await beat(
-    redis,
-    Array.from({ length: 30 }, (_, index) => 100 + index),
-  )
-  await shows(followed, 100, 101, 200, 201)
-  assert.equal(followed.discovery.status().refused['too-many'], 28)
-})
+test(
+  'startDiscovery() keeps its members when a registry is flooded, and counts those without a place',
+  needs('redis-server'),
+  async (t) => {
+    const redis = await RedisServer.start(t)
+    await beat(redis, [200, 201])
+    const followed = follow(t, configOf(redisConfig(redis.url), { maxMembers: 4 }))
+    await shows(followed, 200, 201)
+    await beat(
+      redis,
+      Array.from({ length: 30 }, (_, index) => 100 + index),
+    )
+    await shows(followed, 100, 101, 200, 201)
+    assert.equal(followed.discovery.status().refused['too-many'], 28)
+  },
+)
 
-test('startDiscovery() reads at once when a keyspace notification tells of a new key', async (t) => {
-  const redis = await startRedis(t, { args: ['--notify-keyspace-events', 'KA'] })
-  if (redis === undefined) return
-  await beat(redis, [1])
-  const followed = follow(t, configOf(redisConfig(redis.url), { intervalMs: 3_600_000 }))
-  await shows(followed, 1)
-  await waitUntil('it listens', async () => Number(await redis.client.pubsub('NUMPAT')) === 1)
-  await beat(redis, [2])
-  await shows(followed, 1, 2)
-  await redis.client.del('mcs:node:10.0.0.1:9100')
-  await shows(followed, 2)
-})
+test(
+  'startDiscovery() reads at once when a keyspace notification tells of a new key',
+  needs('redis-server'),
+  async (t) => {
+    const redis = await RedisServer.start(t, { args: ['--notify-keyspace-events', 'KA'] })
+    await beat(redis, [1])
+    const followed = follow(t, configOf(redisConfig(redis.url), { intervalMs: 3_600_000 }))
+    await shows(followed, 1)
+    await waitUntil('it listens', async () => Number(await redis.client.pubsub('NUMPAT')) === 1)
+    await beat(redis, [2])
+    await shows(followed, 1, 2)
+    await redis.client.del('mcs:node:10.0.0.1:9100')
+    await shows(followed, 2)
+  },
+)
 
-test('startDiscovery() works with an ACL that allows a handful of commands', async (t) => {
-  const redis = await startRedis(t)
-  if (redis === undefined) return
+test('startDiscovery() works with an ACL that allows a handful of commands', needs('redis-server'), async (t) => {
+  const redis = await RedisServer.start(t)
   const rules = ['on', '>geheim', '~mcs:node:*', '+scan', '+pttl', '+getrange']
   await redis.client.call('ACL', 'SETUSER', 'lb', ...rules)
   await beat(redis, [1])
@@ -183,9 +197,8 @@ test('startDiscovery() works with an ACL that allows a handful of commands', asy
   await shows(followed, 1)
 })
 
-test('startDiscovery() says that a password is wrong without saying the password', async (t) => {
-  const redis = await startRedis(t, { args: ['--requirepass', 'right'], client: { password: 'right' } })
-  if (redis === undefined) return
+test('startDiscovery() says that a password is wrong without saying the password', needs('redis-server'), async (t) => {
+  const redis = await RedisServer.start(t, { args: ['--requirepass', 'right'], client: { password: 'right' } })
   const wrong = 'wr%40ng-Secret'
   const followed = follow(t, configOf(redisConfig(`redis://:${wrong}@127.0.0.1:${redis.port}`)))
   await waitUntil('the source is lost', () => followed.discovery.status().state === 'lost')
@@ -197,9 +210,8 @@ test('startDiscovery() says that a password is wrong without saying the password
   await shows(followed, 1)
 })
 
-test('escapePattern() makes a prefix match nothing else', async (t) => {
-  const redis = await startRedis(t)
-  if (redis === undefined) return
+test('escapePattern() makes a prefix match nothing else', needs('redis-server'), async (t) => {
+  const redis = await RedisServer.start(t)
   const prefix = 'a*[b]?\\c^-:'
   await redis.client.set(`${prefix}10.0.0.1:9100`, '')
   await redis.client.set('aXbY\\c^-:10.0.0.2:9100', '')

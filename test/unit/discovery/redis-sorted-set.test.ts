@@ -2,15 +2,11 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import type { DiscoveryConfig } from '#src/model/config.js'
 import { discoveryBase, type Followed, follow, redisConfig } from '../../helpers/discovery-maker.ts'
-import { requirePeer } from '../../helpers/peers.ts'
+import { needs } from '../../helpers/peers.ts'
 import { RedisServer } from '../../helpers/redis-server.ts'
 import { waitUntil } from '../../helpers/wait-until.ts'
 
 type SortedSetConfig = Extract<DiscoveryConfig, { type: 'redis-sorted-set' }>
-
-async function startRedis(t: TestContext): Promise<RedisServer | undefined> {
-  return requirePeer(t, 'redis-server') === undefined ? undefined : RedisServer.start(t)
-}
 
 function followSet(t: TestContext, redis: RedisServer, changes: Partial<SortedSetConfig> = {}): Followed {
   const set = { redis: redisConfig(redis.url), key: 'mcs:node', score: 'heartbeat', maxAgeMs: 10_000 } as const
@@ -27,94 +23,108 @@ async function shows(followed: Followed, ...wanted: readonly string[]): Promise<
   await waitUntil(`members are ${wanted}`, () => followed.addresses().join() === wanted.join())
 }
 
-test('startDiscovery() tells seconds from milliseconds in the heartbeats of a sorted set', async (t) => {
-  const redis = await startRedis(t)
-  if (redis === undefined) return
-  const now = await clockOf(redis)
-  await redis.client.zadd(
-    'mcs:node',
-    now,
-    '10.0.0.1:9100',
-    now / 1000,
-    '10.0.0.2:9100',
-    now / 1000 - 60,
-    '10.0.0.3:9100',
-  )
-  await redis.client.zadd('mcs:node', now - 60_000, '10.0.0.4:9100', now, '{"address":"10.0.0.5:9100","weight":6}')
-  const followed = followSet(t, redis)
-  await shows(followed, '10.0.0.1:9100', '10.0.0.2:9100', '10.0.0.5:9100')
-  assert.equal(followed.discovery.members[2]?.weight, 6)
-})
+test(
+  'startDiscovery() tells seconds from milliseconds in the heartbeats of a sorted set',
+  needs('redis-server'),
+  async (t) => {
+    const redis = await RedisServer.start(t)
+    const now = await clockOf(redis)
+    await redis.client.zadd(
+      'mcs:node',
+      now,
+      '10.0.0.1:9100',
+      now / 1000,
+      '10.0.0.2:9100',
+      now / 1000 - 60,
+      '10.0.0.3:9100',
+    )
+    await redis.client.zadd('mcs:node', now - 60_000, '10.0.0.4:9100', now, '{"address":"10.0.0.5:9100","weight":6}')
+    const followed = followSet(t, redis)
+    await shows(followed, '10.0.0.1:9100', '10.0.0.2:9100', '10.0.0.5:9100')
+    assert.equal(followed.discovery.members[2]?.weight, 6)
+  },
+)
 
-test('startDiscovery() drops members of a sorted set at their deadlines, and asks for those that beat since', async (t) => {
-  const redis = await startRedis(t)
-  if (redis === undefined) return
-  const now = await clockOf(redis)
-  const heartbeats = [
-    now,
-    '10.0.0.1:9100',
-    now - 9300,
-    '10.0.0.2:9100',
-    now - 9400,
-    '10.0.0.3:9100',
-    now - 9200,
-    '10.0.0.4:9100',
-  ]
-  await redis.client.zadd('mcs:node', ...heartbeats)
-  const followed = followSet(t, redis, { intervalMs: 3_600_000 })
-  await shows(followed, '10.0.0.1:9100', '10.0.0.2:9100', '10.0.0.3:9100', '10.0.0.4:9100')
-  await redis.client.zadd('mcs:node', await clockOf(redis), '10.0.0.3:9100')
-  await shows(followed, '10.0.0.1:9100', '10.0.0.3:9100')
-})
+test(
+  'startDiscovery() drops members of a sorted set at their deadlines, and asks for those that beat since',
+  needs('redis-server'),
+  async (t) => {
+    const redis = await RedisServer.start(t)
+    const now = await clockOf(redis)
+    const heartbeats = [
+      now,
+      '10.0.0.1:9100',
+      now - 9300,
+      '10.0.0.2:9100',
+      now - 9400,
+      '10.0.0.3:9100',
+      now - 9200,
+      '10.0.0.4:9100',
+    ]
+    await redis.client.zadd('mcs:node', ...heartbeats)
+    const followed = followSet(t, redis, { intervalMs: 3_600_000 })
+    await shows(followed, '10.0.0.1:9100', '10.0.0.2:9100', '10.0.0.3:9100', '10.0.0.4:9100')
+    await redis.client.zadd('mcs:node', await clockOf(redis), '10.0.0.3:9100')
+    await shows(followed, '10.0.0.1:9100', '10.0.0.3:9100')
+  },
+)
 
-test('startDiscovery() refuses scores that are too far in the future or no time, and takes a little ahead for now', async (t) => {
-  const redis = await startRedis(t)
-  if (redis === undefined) return
-  const now = await clockOf(redis)
-  await redis.client.zadd(
-    'mcs:node',
-    now + 5000,
-    '10.0.0.1:9100',
-    now + 3_600_000,
-    '10.0.0.2:9100',
-    -1,
-    '10.0.0.3:9100',
-  )
-  await redis.client.zadd('mcs:node', '+inf', '10.0.0.4:9100', now * 1000, '10.0.0.5:9100', now, 'evil.example:1')
-  const followed = followSet(t, redis)
-  await shows(followed, '10.0.0.1:9100')
-  assert.deepEqual(followed.discovery.status().refused, { 'bad-address': 1, 'bad-score': 2, 'future-score': 2 })
-})
+test(
+  'startDiscovery() refuses scores that are too far in the future or no time, and takes a little ahead for now',
+  needs('redis-server'),
+  async (t) => {
+    const redis = await RedisServer.start(t)
+    const now = await clockOf(redis)
+    await redis.client.zadd(
+      'mcs:node',
+      now + 5000,
+      '10.0.0.1:9100',
+      now + 3_600_000,
+      '10.0.0.2:9100',
+      -1,
+      '10.0.0.3:9100',
+    )
+    await redis.client.zadd('mcs:node', '+inf', '10.0.0.4:9100', now * 1000, '10.0.0.5:9100', now, 'evil.example:1')
+    const followed = followSet(t, redis)
+    await shows(followed, '10.0.0.1:9100')
+    assert.deepEqual(followed.discovery.status().refused, { 'bad-address': 1, 'bad-score': 2, 'future-score': 2 })
+  },
+)
 
-test('startDiscovery() takes scores for the end of a member, or for nothing, as it is told', async (t) => {
-  const redis = await startRedis(t)
-  if (redis === undefined) return
-  const now = await clockOf(redis)
-  await redis.client.zadd('mcs:node', now + 3_600_000, '10.0.0.1:9100', now - 1, '10.0.0.2:9100', 7, '10.0.0.3:9100')
-  await shows(followSet(t, redis, { score: 'expiry' }), '10.0.0.1:9100')
-  await shows(followSet(t, redis, { score: 'ignored' }), '10.0.0.1:9100', '10.0.0.2:9100', '10.0.0.3:9100')
-})
+test(
+  'startDiscovery() takes scores for the end of a member, or for nothing, as it is told',
+  needs('redis-server'),
+  async (t) => {
+    const redis = await RedisServer.start(t)
+    const now = await clockOf(redis)
+    await redis.client.zadd('mcs:node', now + 3_600_000, '10.0.0.1:9100', now - 1, '10.0.0.2:9100', 7, '10.0.0.3:9100')
+    await shows(followSet(t, redis, { score: 'expiry' }), '10.0.0.1:9100')
+    await shows(followSet(t, redis, { score: 'ignored' }), '10.0.0.1:9100', '10.0.0.2:9100', '10.0.0.3:9100')
+  },
+)
 
-test('startDiscovery() holds back when many members vanish from a sorted set before their deadlines', async (t) => {
-  const redis = await startRedis(t)
-  if (redis === undefined) return
-  const all = [1, 2, 3, 4].map((host) => `10.0.0.${host}:9100`)
-  const now = await clockOf(redis)
-  for (const address of all) await redis.client.zadd('mcs:node', now, address)
-  const followed = followSet(t, redis, { holdBackMs: 400 })
-  await shows(followed, ...all)
-  await redis.client.zrem('mcs:node', ...all.slice(1))
-  await waitUntil('it is held back', () => followed.discovery.status().heldBack?.members === 3)
-  await shows(followed, all[0]!)
-  assert.deepEqual(
-    followed.events.filter(({ message }) => message.includes('holds')).map(({ level }) => level),
-    ['warn', 'info'],
-  )
-})
+test(
+  'startDiscovery() holds back when many members vanish from a sorted set before their deadlines',
+  needs('redis-server'),
+  async (t) => {
+    const redis = await RedisServer.start(t)
+    const all = [1, 2, 3, 4].map((host) => `10.0.0.${host}:9100`)
+    const now = await clockOf(redis)
+    for (const address of all) await redis.client.zadd('mcs:node', now, address)
+    const followed = followSet(t, redis, { holdBackMs: 400 })
+    await shows(followed, ...all)
+    await redis.client.zrem('mcs:node', ...all.slice(1))
+    await waitUntil('it is held back', () => followed.discovery.status().heldBack?.members === 3)
+    await shows(followed, all[0]!)
+    assert.deepEqual(
+      followed.events.filter(({ message }) => message.includes('holds')).map(({ level }) => level),
+      ['warn', 'info'],
+    )
+  },
+)
 
-test('startDiscovery() reads a sorted set of thousands, and keeps to its limit', async (t) => {
-  const redis = await startRedis(t)
-  if (redis === undefined) return
+test('startDiscovery() reads a sorted set of thousands, and keeps to its limit', needs('redis-server'), async (t) => {
+  const redis = await RedisServer.start(t)
   const now = await clockOf(redis)
   const pairs = Array.from({ length: 3000 }, (_, index) => [now, `10.0.${index >> 8}.${index & 255}:9100`]).flat()
   await redis.client.zadd('mcs:node', ...pairs)
@@ -123,9 +133,8 @@ test('startDiscovery() reads a sorted set of thousands, and keeps to its limit',
   assert.equal(followed.discovery.status().refused['too-many'], 1000)
 })
 
-test('startDiscovery() keeps its members when the key holds something else', async (t) => {
-  const redis = await startRedis(t)
-  if (redis === undefined) return
+test('startDiscovery() keeps its members when the key holds something else', needs('redis-server'), async (t) => {
+  const redis = await RedisServer.start(t)
   await redis.client.zadd('mcs:node', await clockOf(redis), '10.0.0.1:9100')
   const followed = followSet(t, redis)
   await shows(followed, '10.0.0.1:9100')

@@ -6,7 +6,7 @@ import { probe } from '#src/health/probe.js'
 import type { SocketAddress } from '#src/model/address.js'
 import type { HealthConfig } from '#src/model/config.js'
 import { freePort } from '../../helpers/free-port.ts'
-import { requirePeer } from '../../helpers/peers.ts'
+import { needs } from '../../helpers/peers.ts'
 import { runScript } from '../../helpers/script.ts'
 import { waitUntil } from '../../helpers/wait-until.ts'
 import { loopback, makeHealth, startBackend, told } from './fixture.ts'
@@ -192,8 +192,7 @@ test('Checker may be closed, and told other targets, by those whom it tells', as
   )
 })
 
-test('Checker takes no backend down because this process has no descriptor left', async (t) => {
-  if (requirePeer(t, 'prlimit') === undefined) return
+test('Checker takes no backend down because this process has no descriptor left', needs('prlimit'), async (t) => {
   const said = await runScript(
     t,
     `

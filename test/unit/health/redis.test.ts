@@ -5,9 +5,9 @@ import { probe } from '#src/health/probe.js'
 import type { SocketAddress } from '#src/model/address.js'
 import type { HealthConfig } from '#src/model/config.js'
 import { makeCertificate } from '../../helpers/certificate.ts'
-import { startServer } from '../../helpers/child-server.ts'
 import { freePort } from '../../helpers/free-port.ts'
-import { requirePeer } from '../../helpers/peers.ts'
+import { needs } from '../../helpers/peers.ts'
+import { RedisServer } from '../../helpers/redis-server.ts'
 import { temporaryDirectory } from '../../helpers/temporary-directory.ts'
 import { loopback, makeHealth, startBackend, told } from './fixture.ts'
 
@@ -21,20 +21,9 @@ async function check(address: SocketAddress, redis: RedisPart = {}): Promise<str
   return told(await probe(address, makeRedis(redis)))
 }
 
-/** A redis-server of its own; undefined where it is missing. */
-async function startRedis(t: TestContext, more: readonly string[] = []): Promise<number | undefined> {
-  const program = requirePeer(t, 'redis-server')
-  if (program === undefined) return undefined
-  const port = await freePort()
-  const args = ['--bind', '127.0.0.1', '--port', `${port}`, '--save', '', '--dir', temporaryDirectory(t), ...more]
-  await startServer(t, program, args, /Ready to accept connections/)
-  return port
-}
-
-test('probe() of redis knows a master from a replica', async (t) => {
-  const master = await startRedis(t)
-  if (master === undefined) return
-  const replica = (await startRedis(t, ['--replicaof', '127.0.0.1', `${master}`]))!
+test('probe() of redis knows a master from a replica', needs('redis-server'), async (t) => {
+  const { port: master } = await RedisServer.start(t)
+  const { port: replica } = await RedisServer.start(t, { args: ['--replicaof', '127.0.0.1', `${master}`] })
   assert.equal(await check(loopback(master)), 'ok')
   assert.equal(await check(loopback(replica)), 'ok')
   assert.equal(await check(loopback(master), { role: 'master' }), 'ok')
@@ -43,11 +32,11 @@ test('probe() of redis knows a master from a replica', async (t) => {
   assert.equal(await check(loopback(replica), { role: 'master' }), 'role: expected master, got "slave"')
 })
 
-test('probe() of redis logs in with a password, and with a user of its own', async (t) => {
+test('probe() of redis logs in with a password, and with a user of its own', needs('redis-server'), async (t) => {
   const path = join(temporaryDirectory(t), 'redis.sock')
   const user = ['--user', 'checker', 'on', '>hush', '+ping', '+role']
-  const port = await startRedis(t, ['--requirepass', 'sesame', '--unixsocket', path, ...user])
-  if (port === undefined) return
+  const args = ['--requirepass', 'sesame', '--unixsocket', path, ...user]
+  const { port } = await RedisServer.start(t, { args })
   assert.equal(await check(loopback(port), { password: 'sesame', role: 'master' }), 'ok')
   assert.equal(await check({ family: 'unix', path }, { password: 'sesame' }), 'ok')
   assert.equal(await check(loopback(port), { username: 'checker', password: 'hush', role: 'master' }), 'ok')
@@ -55,13 +44,12 @@ test('probe() of redis logs in with a password, and with a user of its own', asy
   assert.match(await check(loopback(port), { password: 'wrong!' }), /^login: expected "\+OK", got "-WRONGPASS /)
 })
 
-test('probe() of redis speaks TLS', async (t) => {
+test('probe() of redis speaks TLS', needs('redis-server', 'openssl'), async (t) => {
   const certificate = makeCertificate(t, 'IP:127.0.0.1')
   const tlsPort = await freePort()
-  if (certificate === undefined) return
   const { cert, key } = certificate
   const files = ['--tls-cert-file', cert, '--tls-key-file', key, '--tls-ca-cert-file', cert, '--tls-auth-clients', 'no']
-  if ((await startRedis(t, ['--tls-port', `${tlsPort}`, ...files])) === undefined) return
+  await RedisServer.start(t, { args: ['--tls-port', `${tlsPort}`, ...files] })
   const config = makeRedis({ role: 'master' }, { tls: { serverName: '', ca: cert, verify: true } })
   assert.equal(told(await probe(loopback(tlsPort), config)), 'ok')
 })

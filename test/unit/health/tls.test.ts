@@ -10,7 +10,7 @@ import type { ClientTlsConfig, HealthConfig } from '#src/model/config.js'
 import { type Certificate, makeCertificate } from '../../helpers/certificate.ts'
 import { startServer } from '../../helpers/child-server.ts'
 import { freePort } from '../../helpers/free-port.ts'
-import { requirePeer } from '../../helpers/peers.ts'
+import { needs } from '../../helpers/peers.ts'
 import { temporaryDirectory } from '../../helpers/temporary-directory.ts'
 import { loopback, makeHealth, startBackend, told } from './fixture.ts'
 
@@ -18,59 +18,56 @@ function makeTls(tls: Partial<ClientTlsConfig>, changes: Partial<HealthConfig> =
   return makeHealth({ type: 'tls', tls: { serverName: '', ca: 'system', verify: true, ...tls }, ...changes })
 }
 
-/** `openssl s_server` with a certificate, answering as a web server; undefined where openssl is missing. */
+/** `openssl s_server` with a certificate, answering as a web server. */
 async function startOpenssl(t: TestContext, { cert, key }: Certificate, more: readonly string[] = []) {
-  const openssl = requirePeer(t, 'openssl')
-  if (openssl === undefined) return undefined
   const port = await freePort()
   const args = ['s_server', '-accept', `127.0.0.1:${port}`, '-cert', cert, '-key', key, '-www', ...more]
-  await startServer(t, openssl, args, /^ACCEPT/m)
+  await startServer(t, 'openssl', args, /^ACCEPT/m)
   return loopback(port)
 }
 
-test('probe() of tls verifies the certificate of openssl s_server for the configured name', async (t) => {
-  const certificate = makeCertificate(t, 'DNS:backend.test')
-  if (certificate === undefined) return
-  const address = await startOpenssl(t, certificate)
-  if (address === undefined) return
-  const check = async (tls: Partial<ClientTlsConfig>) => told(await probe(address, makeTls(tls)))
-  const ca = certificate.cert
-  assert.equal(await check({ ca, serverName: 'backend.test' }), 'ok')
-  assert.match(await check({ ca, serverName: 'other.test' }), /^tls: .*other\.test/)
-  assert.match(await check({ ca }), /^tls: .*127\.0\.0\.1/)
-  assert.equal(await check({ serverName: 'backend.test' }), 'tls: self-signed certificate')
-  assert.equal(await check({ verify: false, serverName: 'other.test' }), 'ok')
-  assert.equal(told(await probe(address, makeHealth({ type: 'tls' }))), 'ok')
-})
+test(
+  'probe() of tls verifies the certificate of openssl s_server for the configured name',
+  needs('openssl'),
+  async (t) => {
+    const certificate = makeCertificate(t, 'DNS:backend.test')
+    const address = await startOpenssl(t, certificate)
+    const check = async (tls: Partial<ClientTlsConfig>) => told(await probe(address, makeTls(tls)))
+    const ca = certificate.cert
+    assert.equal(await check({ ca, serverName: 'backend.test' }), 'ok')
+    assert.match(await check({ ca, serverName: 'other.test' }), /^tls: .*other\.test/)
+    assert.match(await check({ ca }), /^tls: .*127\.0\.0\.1/)
+    assert.equal(await check({ serverName: 'backend.test' }), 'tls: self-signed certificate')
+    assert.equal(await check({ verify: false, serverName: 'other.test' }), 'ok')
+    assert.equal(told(await probe(address, makeHealth({ type: 'tls' }))), 'ok')
+  },
+)
 
-test('probe() over TLS asks openssl s_server for a page', async (t) => {
+test('probe() over TLS asks openssl s_server for a page', needs('openssl'), async (t) => {
   const certificate = makeCertificate(t, 'IP:127.0.0.1')
-  if (certificate === undefined) return
   const address = await startOpenssl(t, certificate)
-  if (address === undefined) return
   const http = { ...makeHealth().http, body: 'Ciphers supported' }
   assert.equal(told(await probe(address, makeTls({ ca: certificate.cert }, { type: 'http', http }))), 'ok')
 })
 
-test('probe() of tls verifies the address that it connects to where no name is configured', async (t) => {
-  const certificate = makeCertificate(t, 'IP:127.0.0.1')
-  if (certificate === undefined) return
-  const address = await startOpenssl(t, certificate)
-  if (address === undefined) return
-  assert.equal(told(await probe(address, makeTls({ ca: certificate.cert }))), 'ok')
-})
+test(
+  'probe() of tls verifies the address that it connects to where no name is configured',
+  needs('openssl'),
+  async (t) => {
+    const certificate = makeCertificate(t, 'IP:127.0.0.1')
+    const address = await startOpenssl(t, certificate)
+    assert.equal(told(await probe(address, makeTls({ ca: certificate.cert }))), 'ok')
+  },
+)
 
-test('probe() of tls verifies an address that is configured in place of a name', async (t) => {
+test('probe() of tls verifies an address that is configured in place of a name', needs('openssl'), async (t) => {
   const certificate = makeCertificate(t, 'IP:10.1.2.3')
-  if (certificate === undefined) return
   const address = await startOpenssl(t, certificate)
-  if (address === undefined) return
   assert.equal(told(await probe(address, makeTls({ ca: certificate.cert, serverName: '10.1.2.3' }))), 'ok')
 })
 
-test('probe() of tls sends the configured server name, and never an address as one', async (t) => {
+test('probe() of tls sends the configured server name, and never an address as one', needs('openssl'), async (t) => {
   const certificate = makeCertificate(t, 'DNS:backend.test')
-  if (certificate === undefined) return
   const names: unknown[] = []
   const key = readFileSync(certificate.key)
   const server = createServer({ key, cert: readFileSync(certificate.cert) }, (socket) => {
@@ -113,20 +110,22 @@ test('probe() of tls sends the PROXY header before the handshake', async (t) => 
   assert.ok(Buffer.concat(heard).toString('latin1').startsWith('PROXY UNKNOWN\r\n\x16\x03'))
 })
 
-test('probe() of tls reads certificates again when their file has changed, and keeps them while it cannot', async (t) => {
-  const certificate = makeCertificate(t, 'DNS:backend.test')
-  const other = makeCertificate(t, 'DNS:backend.test')
-  if (certificate === undefined || other === undefined) return
-  const address = await startOpenssl(t, certificate)
-  if (address === undefined) return
-  const ca = join(temporaryDirectory(t), 'ca.pem')
-  const check = async () => told(await probe(address, makeTls({ ca, serverName: 'backend.test' })))
-  assert.match(await check(), /^tls: Cannot read the certificates of .*: ENOENT/)
-  copyFileSync(other.cert, ca)
-  assert.match(await check(), /^tls: /)
-  copyFileSync(certificate.cert, ca)
-  utimesSync(ca, 1, 1)
-  assert.equal(await check(), 'ok')
-  writeFileSync(ca, Buffer.alloc(5 << 20))
-  assert.equal(await check(), 'ok')
-})
+test(
+  'probe() of tls reads certificates again when their file has changed, and keeps them while it cannot',
+  needs('openssl'),
+  async (t) => {
+    const certificate = makeCertificate(t, 'DNS:backend.test')
+    const other = makeCertificate(t, 'DNS:backend.test')
+    const address = await startOpenssl(t, certificate)
+    const ca = join(temporaryDirectory(t), 'ca.pem')
+    const check = async () => told(await probe(address, makeTls({ ca, serverName: 'backend.test' })))
+    assert.match(await check(), /^tls: Cannot read the certificates of .*: ENOENT/)
+    copyFileSync(other.cert, ca)
+    assert.match(await check(), /^tls: /)
+    copyFileSync(certificate.cert, ca)
+    utimesSync(ca, 1, 1)
+    assert.equal(await check(), 'ok')
+    writeFileSync(ca, Buffer.alloc(5 << 20))
+    assert.equal(await check(), 'ok')
+  },
+)

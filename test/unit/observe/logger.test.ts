@@ -7,7 +7,7 @@ import { McsError } from '#src/model/errors.js'
 import { formatTextLine } from '#src/observe/log-format.js'
 import { createLogger, type ProgramLogger } from '#src/observe/logger.js'
 import { fillPipe, openStuckPipe } from '../../helpers/named-pipe.js'
-import { hasProgram } from '../../helpers/program-required.js'
+import { needs } from '../../helpers/peers.ts'
 import { temporaryDirectory } from '../../helpers/temporary-directory.js'
 
 function logToFile(t: TestContext, format: 'json' | 'text'): { logger: ProgramLogger; read(): Promise<string[]> } {
@@ -88,8 +88,7 @@ test('formatTextLine() gives the journal a priority and the terminal a colour', 
   assert.equal(formatTextLine(time, 'warn', 'm', {}, 'terminal'), '1970-01-01T00:00:00.000Z \u001b[33mwarn \u001b[0m m')
 })
 
-test('Logger colours its words on a terminal only', async (t) => {
-  if (!hasProgram(t, 'script')) return
+test('Logger colours its words on a terminal only', needs('script'), async () => {
   const module = new URL(import.meta.resolve('#src/observe/logger.js')).pathname
   const program = `import('${module}').then(async ({ createLogger }) => {
     const logger = createLogger({ level: 'info', format: 'text' })

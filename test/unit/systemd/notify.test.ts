@@ -4,40 +4,42 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { Notifier } from '#src/systemd/notify.js'
 import { receiveDatagrams } from '../../helpers/datagram-receiver.js'
-import { hasProgram } from '../../helpers/program-required.js'
+import { needs } from '../../helpers/peers.ts'
 import { temporaryDirectory } from '../../helpers/temporary-directory.js'
 import { waitUntil } from '../../helpers/wait-until.js'
 
 const silent = { debug: () => {} }
 
-test('Notifier says READY, RELOADING, STOPPING, STATUS and WATCHDOG as sd_notify(3) writes them', async (t) => {
-  if (!hasProgram(t, 'socat')) return
-  const path = join(temporaryDirectory(t), 'notify')
-  const receiver = await receiveDatagrams(t, path)
-  const notifier = Notifier.fromEnvironment(silent, { NOTIFY_SOCKET: path })
-  t.after(() => notifier.close())
-  const expect = async (message: string): Promise<void> => {
-    await waitUntil(`${message} arrives`, () => receiver.received().endsWith(message))
-  }
-  notifier.ready()
-  await expect('READY=1')
-  notifier.stopping()
-  await expect('STOPPING=1')
-  notifier.status('generation 3\nREADY=0 – 12 connections')
-  await expect('STATUS=generation 3 READY=0 – 12 connections')
-  notifier.extendTimeout(1500.2)
-  await expect('EXTEND_TIMEOUT_USEC=1501')
-  notifier.watchdog()
-  await expect('WATCHDOG=1')
-  const before = process.hrtime.bigint() / 1000n
-  notifier.reloading()
-  await waitUntil('RELOADING arrives', () => /RELOADING=1\nMONOTONIC_USEC=\d+$/.test(receiver.received()))
-  const usec = BigInt(/\d+$/.exec(receiver.received())?.[0] ?? '0')
-  assert.ok(usec >= before && usec <= process.hrtime.bigint() / 1000n)
-})
+test(
+  'Notifier says READY, RELOADING, STOPPING, STATUS and WATCHDOG as sd_notify(3) writes them',
+  needs('socat'),
+  async (t) => {
+    const path = join(temporaryDirectory(t), 'notify')
+    const receiver = await receiveDatagrams(t, path)
+    const notifier = Notifier.fromEnvironment(silent, { NOTIFY_SOCKET: path })
+    t.after(() => notifier.close())
+    const expect = async (message: string): Promise<void> => {
+      await waitUntil(`${message} arrives`, () => receiver.received().endsWith(message))
+    }
+    notifier.ready()
+    await expect('READY=1')
+    notifier.stopping()
+    await expect('STOPPING=1')
+    notifier.status('generation 3\nREADY=0 – 12 connections')
+    await expect('STATUS=generation 3 READY=0 – 12 connections')
+    notifier.extendTimeout(1500.2)
+    await expect('EXTEND_TIMEOUT_USEC=1501')
+    notifier.watchdog()
+    await expect('WATCHDOG=1')
+    const before = process.hrtime.bigint() / 1000n
+    notifier.reloading()
+    await waitUntil('RELOADING arrives', () => /RELOADING=1\nMONOTONIC_USEC=\d+$/.test(receiver.received()))
+    const usec = BigInt(/\d+$/.exec(receiver.received())?.[0] ?? '0')
+    assert.ok(usec >= before && usec <= process.hrtime.bigint() / 1000n)
+  },
+)
 
-test('Notifier reaches a socket in the abstract namespace', async (t) => {
-  if (!hasProgram(t, 'socat')) return
+test('Notifier reaches a socket in the abstract namespace', needs('socat'), async (t) => {
   const name = `@mcs-lb-notify-${process.pid}`
   const receiver = await receiveDatagrams(t, name)
   const notifier = Notifier.fromEnvironment(silent, { NOTIFY_SOCKET: name })
@@ -76,7 +78,6 @@ test('Notifier logs at debug and goes on when the socket is missing or its path 
 })
 
 test('Notifier loses what a full socket does not take, and does not wait', async (t) => {
-  if (!hasProgram(t, 'socat')) return
   const path = join(temporaryDirectory(t), 'notify')
   const receiver = await receiveDatagrams(t, path)
   const errors = new Set<unknown>()

@@ -1,0 +1,75 @@
+import type { LogLevel } from '../model/config.ts'
+import type { RefusalReason } from './member.ts'
+
+/** A line for the log. */
+export interface DiscoveryEvent {
+  readonly level: LogLevel
+  readonly message: string
+  readonly fields: Readonly<Record<string, unknown>>
+}
+
+/** `starting`: not answered yet. `empty`: answers, and holds no member. `lost`: failed at the last read. */
+export type SourceState = 'starting' | 'good' | 'empty' | 'lost'
+
+/** Members that a line names. */
+const maxNamed = 10
+
+/** Tells the log how the discovery of one upstream goes: everything once, when it changes. */
+export class DiscoveryLog {
+  readonly #upstream: string
+  readonly #holdBackMs: number
+  readonly #onEvent: (event: DiscoveryEvent) => void
+  #state: SourceState = 'starting'
+  #refused = '{}'
+  #heldBack = ''
+  #closed = false
+
+  constructor(upstream: string, holdBackMs: number, onEvent: (event: DiscoveryEvent) => void) {
+    this.#upstream = upstream
+    this.#holdBackMs = holdBackMs
+    this.#onEvent = onEvent
+  }
+
+  enters(state: SourceState, { reason, members, found }: { reason: string; members: number; found: number }): void {
+    if (state === this.#state) return
+    this.#state = state
+    if (state === 'lost') this.tell('warn', 'Discovery lost its source; the members stay', { reason, members })
+    else if (state === 'good') this.tell('info', 'Discovery reads its source', { found })
+    else if (members > 0) this.tell('warn', 'Discovery finds nobody; the members stay', { members })
+    else this.tell('info', 'Discovery finds nobody yet', {})
+  }
+
+  refuses(counts: Readonly<Partial<Record<RefusalReason, number>>>): void {
+    const text = JSON.stringify(counts)
+    if (text === this.#refused) return
+    this.#refused = text
+    if (text === '{}') this.tell('info', 'Discovery refuses no entry any more', {})
+    else this.tell('warn', 'Discovery refuses entries', { refused: counts })
+  }
+
+  /** `removed` are members that the source shows no more and that stay for now, `members` how many there are with them. */
+  holdsBack(removed: readonly string[], members: number): void {
+    const text = removed.join()
+    if (text === this.#heldBack) return
+    this.#heldBack = text
+    if (removed.length === 0) {
+      this.tell('info', 'Discovery holds no update back any more', { members })
+      return
+    }
+    this.tell('warn', 'Discovery holds an update back that would remove many members', {
+      members: removed.slice(0, maxNamed),
+      removed: removed.length,
+      of: members,
+      holdBackMs: this.#holdBackMs,
+    })
+  }
+
+  tell(level: LogLevel, message: string, fields: Record<string, unknown>): void {
+    if (!this.#closed) this.#onEvent({ level, message, fields: { upstream: this.#upstream, ...fields } })
+  }
+
+  /** Nothing is told after it. */
+  close(): void {
+    this.#closed = true
+  }
+}
