@@ -31,7 +31,7 @@ async function printResult(result: ReloadResult): Promise<void> {
       return printLine(`Already serving generation ${result.generation}: the file says nothing new.`)
     case 'refused':
       await printFaults(result.errors)
-      return printLine(`Refused; generation ${result.generation} goes on serving.`)
+      return printLine(`Refused; nothing has changed in generation ${result.generation}.`)
   }
 }
 

@@ -1,8 +1,8 @@
+import { resolveBy } from '../discovery/deadline.ts'
 import { type Discovery, startDiscovery } from '../discovery/discovery.ts'
 import type { DiscoveryEvent } from '../discovery/discovery-log.ts'
 import { formatAddress, type SocketAddress } from '../model/address.ts'
 import type { Config, DiscoveryConfig, ServerConfig, UpstreamConfig } from '../model/config.ts'
-import { resolveBy } from '../model/deadline.ts'
 import type { Members } from './snapshot-builder.ts'
 
 /** How long a start or reload waits for the first answer of a new source; then it serves with what is known. */

@@ -220,7 +220,7 @@ function explain(errno: number): string {
     case Errno.EADDRNOTAVAIL:
       return 'this machine has no such address; `ip address` lists those it has'
     case Errno.EMFILE:
-      return 'no file descriptor is left; raise LimitNOFILE'
+      return 'no file descriptor is left; raise the limit: LimitNOFILE under systemd, "ulimit -n" elsewhere'
     case Errno.ENOENT:
       return 'the directory does not exist; create it'
     default:

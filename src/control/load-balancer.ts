@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto'
+import { resolveBy } from '../discovery/deadline.ts'
 import type { Config, ServerConfig } from '../model/config.ts'
-import { resolveBy } from '../model/deadline.ts'
 import type { Membership } from '../model/snapshot.ts'
 import { BACKEND_HELD_BYTES, BackendTable } from '../shared/backend-table.ts'
 import { ClientTable, MAIN_LOCKER } from '../shared/client-table.ts'
 import { MAX_BACKENDS, MAX_LISTENERS, MAX_UPSTREAMS } from '../shared/limits.ts'
 import { ListenerCounter } from '../shared/worker-counters.ts'
 import { createSharedMemory, type SharedMemory } from '../shared/worker-memory.ts'
+import { connectionCapacity } from './descriptors.ts'
 import { ListeningSockets, type OpenSocket, type SocketWish, socketKey } from './listening-sockets.ts'
 import { type Age, RowRegistry } from './row-registry.ts'
 import { type BuiltSnapshot, buildMembership, buildSnapshot, type Members, type Rows } from './snapshot-builder.ts'
@@ -38,7 +39,7 @@ export class LoadBalancer {
   readonly table: BackendTable
   readonly clients: ClientTable
   readonly shared: SharedMemory
-  readonly #connectionCapacity: number
+  readonly #descriptorLimit: number
   readonly #drainRecords: () => void
   #current: Prepared | null = null
   #generation = 0
@@ -53,15 +54,15 @@ export class LoadBalancer {
   #retiring: Promise<void> = Promise.resolve()
 
   /**
-   * `connectionCapacity` is how many connections descriptors allow. `drainRecords` formats what workers have recorded,
+   * `descriptorLimit` bounds the connections of every configuration. `drainRecords` formats what workers have recorded,
    * while the rows it names still belong to their owners.
    */
-  constructor(connectionCapacity: number, events: SupervisorEvents, drainRecords: () => void) {
+  constructor(descriptorLimit: number, events: SupervisorEvents, drainRecords: () => void) {
     this.shared = createSharedMemory(randomBytes(8))
     this.supervisor = new Supervisor(this.shared, events)
     this.table = new BackendTable(this.shared.backends, new SharedArrayBuffer(BACKEND_HELD_BYTES))
     this.clients = new ClientTable(this.shared.clients, MAIN_LOCKER)
-    this.#connectionCapacity = connectionCapacity
+    this.#descriptorLimit = descriptorLimit
     this.#drainRecords = drainRecords
     this.rows = {
       listeners: new RowRegistry('listeners', MAX_LISTENERS, { onRelease: (row) => this.#forgetListener(row) }),
@@ -103,7 +104,7 @@ export class LoadBalancer {
     const age = { generation: ++this.#generation, epoch: ++this.#epoch }
     let built: BuiltSnapshot | null = null
     try {
-      built = buildSnapshot(config, members, age, this.rows, sockets, this.#connectionCapacity)
+      built = buildSnapshot(config, members, age, this.rows, sockets, connectionCapacity(this.#descriptorLimit, config))
       await this.supervisor.prepare(built.snapshot)
       for (const wish of wishes) this.sockets.listen(sockets.get(wish.key)!, wish)
       return { ...built, config, members, wishes, sockets }

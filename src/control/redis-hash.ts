@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis'
-import { resolveBy } from '../model/deadline.ts'
+import { resolveBy } from '../discovery/deadline.ts'
 import type { HashStore } from './sticky-hash.ts'
 
 const SCAN_COUNT = 500

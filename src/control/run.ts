@@ -8,6 +8,7 @@ import { raiseDescriptorLimit } from '../kernel/process.ts'
 import type { Config } from '../model/config.ts'
 import { createLogger, type ProgramLogger } from '../observe/logger.ts'
 import { Notifier } from '../systemd/notify.ts'
+import { connectionCapacity, neededDescriptors } from './descriptors.ts'
 import { OrderlyExit } from './orderly-exit.ts'
 import { ServingService } from './serving-service.ts'
 import { Signals } from './signals.ts'
@@ -15,9 +16,6 @@ import { startWatchdog } from './watchdog.ts'
 
 const EXIT_RUNTIME_FAILURE = 1
 const EXIT_BAD_CONFIG = 78
-/** Descriptors for everything that is no connection: listeners, logs, libraries, the admin API. At most a quarter. */
-const RESERVED_DESCRIPTORS = 256
-const DESCRIPTORS_PER_CONNECTION = 2
 
 /** Serves the file in the foreground until a signal ends it. The process ends by itself; this never resolves. */
 export async function runService(options: { configFile: string }): Promise<never> {
@@ -45,7 +43,6 @@ export async function runService(options: { configFile: string }): Promise<never
     log,
     notifier,
     descriptorLimit,
-    connectionCapacity: connectionCapacity(descriptorLimit),
     onGiveUp: () => {
       log.error('Too many workers threw within a minute; giving up')
       exit.exit(EXIT_RUNTIME_FAILURE)
@@ -167,22 +164,17 @@ function installLastResort(exit: OrderlyExit, log: ProgramLogger): void {
   process.on('unhandledRejection', onFault)
 }
 
-/** Connections that the descriptor limit allows. */
-function connectionCapacity(descriptorLimit: number): number {
-  const reserved = Math.min(RESERVED_DESCRIPTORS, Math.floor(descriptorLimit / 4))
-  return Math.max(1, Math.floor((descriptorLimit - reserved) / DESCRIPTORS_PER_CONNECTION))
-}
-
 function logCapacity(log: ProgramLogger, service: ServingService, descriptorLimit: number): void {
-  const capacity = connectionCapacity(descriptorLimit)
-  const asked = service.config!.limits.connections
+  const config = service.config!
+  const capacity = connectionCapacity(descriptorLimit, config)
+  const asked = config.limits.connections
   log.info('Ready', {
     descriptorLimit,
     connectionCapacity: Math.min(capacity, asked),
-    workers: service.config!.workers,
+    workers: config.workers,
   })
   if (capacity >= asked) return
-  const needed = asked * DESCRIPTORS_PER_CONNECTION + RESERVED_DESCRIPTORS
+  const needed = neededDescriptors(asked, config)
   // systemd.exec(5): every process of a unit has the variable, and others have no LimitNOFILE to raise.
   const remedy =
     process.env.INVOCATION_ID === undefined

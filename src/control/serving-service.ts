@@ -6,6 +6,7 @@ import { ConfigError, McsError } from '../model/errors.ts'
 import type { ProgramLogger } from '../observe/logger.ts'
 import type { Notifier } from '../systemd/notify.ts'
 import { AccessLogging } from './access-logging.ts'
+import { connectionCapacity } from './descriptors.ts'
 import { LoadBalancer, type Prepared } from './load-balancer.ts'
 import type { LoadConfig, ReloadFault, ReloadResult, ReloadTrigger, Service, ServiceStatus } from './service.ts'
 import { openDescriptors, readTables } from './status.ts'
@@ -22,9 +23,8 @@ export interface ServingServiceOptions {
   readonly load: LoadConfig
   readonly log: ProgramLogger
   readonly notifier: Notifier
-  /** Descriptors the process may open, and the connections that they allow. */
+  /** File descriptors that the process may open. */
   readonly descriptorLimit: number
-  readonly connectionCapacity: number
   readonly onGiveUp: () => void
   /**
    * Told after every commit, to follow settings of the control plane itself, and again by a reload that finds nothing
@@ -48,7 +48,7 @@ export class ServingService implements Service {
 
   constructor(options: ServingServiceOptions) {
     this.#options = options
-    this.balancer = new LoadBalancer(options.connectionCapacity, this.#supervisorEvents(), () => this.#access.drain())
+    this.balancer = new LoadBalancer(options.descriptorLimit, this.#supervisorEvents(), () => this.#access.drain())
     this.#access = new AccessLogging(
       options.log,
       () => this.balancer.rows,
@@ -81,7 +81,8 @@ export class ServingService implements Service {
   }
 
   async status(): Promise<ServiceStatus> {
-    const { version, configFile, descriptorLimit, connectionCapacity } = this.#options
+    const { version, configFile, descriptorLimit } = this.#options
+    const capacity = this.config === undefined ? 0 : connectionCapacity(descriptorLimit, this.config)
     return {
       version,
       pid: process.pid,
@@ -90,7 +91,7 @@ export class ServingService implements Service {
       state: this.#state,
       generation: this.#generation,
       lastReload: this.#lastReload,
-      descriptors: { limit: descriptorLimit, open: openDescriptors(), capacity: connectionCapacity },
+      descriptors: { limit: descriptorLimit, open: openDescriptors(), capacity },
       ...(await readTables(this.balancer, this.#upstreams)),
       accessLog: { written: this.#access.written, dropped: this.#access.dropped },
     }

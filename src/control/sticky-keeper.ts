@@ -1,7 +1,7 @@
+import { resolveBy } from '../discovery/deadline.ts'
 import { connectRedis, type RedisClient } from '../discovery/redis-client.ts'
 import { Libc } from '../kernel/libc.ts'
 import type { StickyConfig } from '../model/config.ts'
-import { resolveBy } from '../model/deadline.ts'
 import type { UpstreamSnapshot } from '../model/snapshot.ts'
 import type { Logger } from '../observe/logger.ts'
 import type { BackendTable } from '../shared/backend-table.ts'

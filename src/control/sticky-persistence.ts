@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { resolveBy } from '../discovery/deadline.ts'
 import type { SourcePrefix } from '../model/config.ts'
-import { resolveBy } from '../model/deadline.ts'
 import type { Logger } from '../observe/logger.ts'
 import { ClientKey } from '../shared/client-key.ts'
 import type { ClientEntry, ClientTable } from '../shared/client-table.ts'

@@ -195,6 +195,7 @@ export class Supervisor {
   #onExit(handle: WorkerHandle, exit: WorkerExit): void {
     if (this.#isStopping) return
     if (exit.error !== undefined && this.#onlyPendingWants(handle, exit)) {
+      handle.release()
       this.#settle(handle, (waiter) => waiter.acceptsExit)
       this.#settle(handle, () => true, cannotStart(handle, exit.error))
       return
@@ -208,6 +209,7 @@ export class Supervisor {
       return
     }
     if (willRestart) this.#restart(handle)
+    else handle.release()
     this.#settle(handle, (waiter) => waiter.acceptsExit)
   }
 

@@ -60,15 +60,18 @@ export class WorkerHandle {
 
   /** Starts the thread. `onExit` is told once it is gone and what it held is given back. */
   start(onReport: (report: WorkerReport) => void, onExit: (exit: WorkerExit) => void): void {
-    const wakeFd = createEvent()
-    if (wakeFd < 0)
-      throw new McsError('MCS_SYSTEM', `Cannot start worker ${this.id}: no descriptor is left`, { source: 'system' })
+    // That of the thread before, if there was one: who takes its place must not want for a descriptor.
+    if (this.#wakeFd < 0) this.#wakeFd = createEvent()
+    if (this.#wakeFd < 0)
+      throw new McsError('MCS_SYSTEM', `Cannot start worker ${this.id}: no file descriptor is left`, {
+        source: 'system',
+      })
     const { port1, port2 } = new MessageChannel()
     const workerData: WorkerData = {
       workerId: this.id,
       shared: this.#shared,
       own: this.#own,
-      wakeFd,
+      wakeFd: this.#wakeFd,
       port: port2,
     }
     const thread = new Worker(entry, { workerData, transferList: [port2], name: `worker-${this.id}` })
@@ -85,7 +88,6 @@ export class WorkerHandle {
     })
     this.#thread = thread
     this.#port = port1
-    this.#wakeFd = wakeFd
   }
 
   /** Sends an order and wakes the thread to take it. */
@@ -96,6 +98,12 @@ export class WorkerHandle {
 
   wake(): void {
     if (this.#wakeFd >= 0) signalEvent(this.#wakeFd)
+  }
+
+  /** No thread takes the place of the one that ended, for now. */
+  release(): void {
+    if (this.#wakeFd >= 0) kernel.close(this.#wakeFd)
+    this.#wakeFd = -1
   }
 
   /** Closes and gives back what the thread held. Safe only now that it is gone: no event can reach a reused number. */
@@ -110,7 +118,6 @@ export class WorkerHandle {
     }
     const epoll = this.cells[WorkerCell.epoll]! - 1
     if (epoll >= 0) kernel.close(epoll)
-    kernel.close(this.#wakeFd)
     new BackendTable(this.#shared.backends, this.#own.held).abandon()
     new ClientTable(this.#shared.clients, MAIN_LOCKER).release(workerLocker(this.id))
     Atomics.sub(new Int32Array(this.#shared.control), ControlCell.open, lost)
@@ -120,7 +127,6 @@ export class WorkerHandle {
     this.cells[WorkerCell.accepted] = accepted
     this.#thread = null
     this.#port = null
-    this.#wakeFd = -1
     return lost
   }
 }

@@ -1,6 +1,6 @@
 import type { SocketAddress } from '../model/address.ts'
 import type { DiscoveryConfig, ServerConfig } from '../model/config.ts'
-import { resolveBy } from '../model/deadline.ts'
+import { resolveBy } from './deadline.ts'
 import { type DiscoveryEvent, DiscoveryLog, type SourceState } from './discovery-log.ts'
 import { dnsSource } from './dns.ts'
 import { fileSource } from './file.ts'

@@ -70,7 +70,6 @@ export function createService(
     log,
     notifier,
     descriptorLimit: 1024,
-    connectionCapacity: 1000,
     onGiveUp: () => note('gave up'),
     onServing,
   })

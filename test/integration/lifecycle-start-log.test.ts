@@ -84,12 +84,13 @@ test('README.md shows a configuration that is served from any directory', async 
 
 test('too few descriptors for limits.connections are told with the remedy of whoever started the program', async (t) => {
   const remedies = {
-    shell: /; run "ulimit -n 2000256" before the start$/m,
-    systemd: /; raise LimitNOFILE to 2000256$/m,
+    shell: /; run "ulimit -n 2000265" before the start$/m,
+    systemd: /; raise LimitNOFILE to 2000265$/m,
   }
   for (const [starter, remedy] of Object.entries(remedies)) {
     const lb = await LoadBalancerProcess.start(t, {
-      config: `limits: { connections: 1000000 }
+      config: `workers: 1
+limits: { connections: 1000000 }
 listeners: { edge: { bind: "127.0.0.1:${await freePort()}", upstream: web } }
 ${upstreams}`,
       env: { INVOCATION_ID: starter === 'systemd' ? '4f1c' : undefined },

@@ -36,13 +36,13 @@ upstreams: { web: { servers: [{ address: "${backend.address}" }] } }
   lb.writeConfig(config(a, port, 'wbe'))
   const bad = await reload()
   assert.match(bad.stdout, /lb\.yaml:\d+:\d+: error: listeners\.edge\.upstream: there is no upstream "wbe"/)
-  assert.match(bad.stdout, new RegExp(`Refused; generation ${generation} goes on serving\\.`))
+  assert.match(bad.stdout, new RegExp(`Refused; nothing has changed in generation ${generation}\\.`))
   assert.equal(bad.code, 78)
 
   lb.writeConfig(config(a, occupied))
   const inUse = await reload()
   assert.match(inUse.stdout, /^MCS_BIND_FAILED: Cannot bind listener "edge" to 127\.0\.0\.1:\d+: the address is in use/)
-  assert.match(inUse.stdout, new RegExp(`Refused; generation ${generation} goes on serving\\.`))
+  assert.match(inUse.stdout, new RegExp(`Refused; nothing has changed in generation ${generation}\\.`))
   assert.equal(inUse.code, 1)
 
   assert.equal(await tryGreeting(t, port), 'b')

@@ -40,7 +40,7 @@ test('mcs-lb reload prints the faults of a refused file as check does, and exits
   assert.equal(code, 78)
   assert.match(stdout, /lb\.yaml:2:1: .*unknown key "listners"/)
   assert.match(stdout, /did you mean listeners\?/)
-  assert.match(stdout, /generation 3 goes on serving/)
+  assert.match(stdout, /nothing has changed in generation 3/)
 })
 
 test('mcs-lb reload exits 1 where this machine refused, not the file', async (t) => {

@@ -1,0 +1,22 @@
+import type { Config } from '../model/config.ts'
+
+/** Logs, libraries, the admin API, discovery and checks under way. At most a quarter of the limit. */
+const BASE = 256
+/** What a thread's loop and its reactor take: 6 were counted. */
+const PER_WORKER = 8
+const PER_CONNECTION = 2
+
+/** Connections that `limit` file descriptors allow beside what `config` takes for itself. */
+export function connectionCapacity(limit: number, config: Config): number {
+  const reserved = Math.min(BASE, Math.floor(limit / 4)) + reservedFor(config)
+  return Math.max(1, Math.floor((limit - reserved) / PER_CONNECTION))
+}
+
+/** The limit under which there is room for `connections`. */
+export function neededDescriptors(connections: number, config: Config): number {
+  return connections * PER_CONNECTION + BASE + reservedFor(config)
+}
+
+function reservedFor({ workers, listeners }: Config): number {
+  return workers * PER_WORKER + listeners.reduce((sum, { bind }) => sum + bind.length, 0)
+}
