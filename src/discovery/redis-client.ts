@@ -34,6 +34,8 @@ export interface RedisClient {
 const firstRetryMs = 100
 const longestRetryMs = 5_000
 const maxCaBytes = 4 * 1024 * 1024
+/** What a server may send within a second: ioredis holds an answer in memory until it is whole, however long it is. */
+const maxBytesASecond = 32 * 1024 * 1024
 const maxReasonCharacters = 200
 /** Where distributions keep the authorities that the machine trusts. */
 const systemAuthorities = [
@@ -57,6 +59,7 @@ export function connectRedis(config: RedisConfig, options: RedisClientOptions = 
   commands.on('error', (error: unknown) => {
     lastError = error
   })
+  limitAnswers(commands)
   const duplicates: Redis[] = []
   return {
     commands,
@@ -71,6 +74,7 @@ export function connectRedis(config: RedisConfig, options: RedisClientOptions = 
       if (commands instanceof Cluster) return undefined
       const copy = single(config, target, base)
       copy.on('error', () => {})
+      limitAnswers(copy)
       duplicates.push(copy)
       return copy
     },
@@ -165,6 +169,30 @@ function cluster(nodes: readonly HostPort[], target: Target, redisOptions: BaseO
     enableOfflineQueue: false,
     clusterRetryStrategy: retryDelay,
     slotsRefreshTimeout: redisOptions.commandTimeout,
+  })
+}
+
+/** Gives up the connections of servers that send more than any use of them here does. */
+function limitAnswers(client: Redis | Cluster): void {
+  if (client instanceof Cluster) {
+    for (const node of client.nodes('all')) limitAnswers(node)
+    client.on('+node', limitAnswers)
+    return
+  }
+  client.on('connect', () => {
+    const { stream } = client
+    let bytes = 0
+    let untilMs = 0
+    stream.on('data', (chunk: Buffer) => {
+      const now = performance.now()
+      if (now >= untilMs) {
+        bytes = 0
+        untilMs = now + 1000
+      }
+      bytes += chunk.length
+      if (bytes > maxBytesASecond)
+        stream.destroy(new Error(`it sent more than ${maxBytesASecond} bytes within a second`))
+    })
   })
 }
 

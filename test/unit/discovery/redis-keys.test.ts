@@ -218,3 +218,21 @@ test('escapePattern() makes a prefix match nothing else', needs('redis-server'),
   const [, keys] = await redis.client.scan('0', 'MATCH', `${escapePattern(prefix)}*`, 'COUNT', 100)
   assert.deepEqual(keys, [`${prefix}10.0.0.1:9100`])
 })
+
+test(
+  'startDiscovery() gives up a Redis whose answers are longer than memory should hold',
+  needs('redis-server'),
+  async (t) => {
+    const redis = await RedisServer.start(t)
+    await beat(redis, [1])
+    const followed = follow(t, configOf(redisConfig(redis.url)))
+    await shows(followed, 1)
+    await redis.client.set(`mcs:node:${'x'.repeat(48 * 1024 * 1024)}`, '')
+    await waitUntil('it is lost', () => followed.discovery.status().state === 'lost')
+    assert.match(followed.discovery.status().reason, /it sent more than 33554432 bytes within a second/)
+    assert.deepEqual(followed.addresses(), addresses(1))
+    await redis.client.flushall()
+    await beat(redis, [1, 2])
+    await shows(followed, 1, 2)
+  },
+)
