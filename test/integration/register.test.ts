@@ -4,6 +4,7 @@ import { type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { type RegistrationState, register } from '#src/discovery/register.js'
 import type { McsError } from '#src/model/errors.js'
+import { makeCertificate } from '../helpers/certificate.ts'
 import { discoveryBase, follow, redisConfig } from '../helpers/discovery-maker.ts'
 import { freePort } from '../helpers/free-port.ts'
 import { NamedBackend } from '../helpers/named-backend.ts'
@@ -68,6 +69,33 @@ test(
     assert.equal(await redis.client.exists('mcs:node:10.0.0.1:9100'), 0)
     await waitUntil('one member is left', () => followed.addresses().join() === '10.0.0.2:9100')
     assert.equal(command.said(), 'registered 10.0.0.1:9100\n')
+  },
+)
+
+test(
+  'mcs-lb register speaks TLS, and registers nowhere where it cannot verify',
+  needs('redis-server', 'openssl'),
+  async (t) => {
+    const { cert, key } = makeCertificate(t, 'DNS:redis.internal')
+    const port = await freePort()
+    const files = [
+      '--tls-cert-file',
+      cert,
+      '--tls-key-file',
+      key,
+      '--tls-ca-cert-file',
+      cert,
+      '--tls-auth-clients',
+      'no',
+    ]
+    const redis = await RedisServer.start(t, { args: ['--tls-port', `${port}`, ...files] })
+    const register = (address: string, ...options: readonly string[]) =>
+      runRegister(t, ['--redis', `rediss://127.0.0.1:${port}`, '--ca', cert, '--address', address, ...options])
+    const wrong = register('10.0.0.1:9100', '--server-name', 'other.internal')
+    await waitUntil('it says so', () => /altnames/.test(wrong.said()))
+    register('10.0.0.2:9100', '--server-name', 'redis.internal')
+    await waitUntil('it is registered', async () => (await redis.client.exists('mcs:node:10.0.0.2:9100')) === 1)
+    assert.equal(await redis.client.exists('mcs:node:10.0.0.1:9100'), 0)
   },
 )
 

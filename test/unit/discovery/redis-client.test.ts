@@ -79,6 +79,37 @@ test(
   },
 )
 
+test(
+  'connectRedis() goes over to the replica that Sentinel makes the master when the former one dies',
+  needs('redis-server'),
+  async (t) => {
+    const master = await RedisServer.start(t, { args: ['--repl-diskless-sync-delay', '0'] })
+    const replica = await RedisServer.start(t, { args: ['--replicaof', '127.0.0.1', `${master.port}`] })
+    const file = join(master.directory, 'sentinel.conf')
+    const settings = ['down-after-milliseconds chat 300', 'failover-timeout chat 2000']
+    const monitor = `monitor chat 127.0.0.1 ${master.port} 1`
+    writeFileSync(file, [monitor, ...settings].map((line) => `sentinel ${line}\n`).join(''))
+    const sentinel = await RedisServer.start(t, { file, args: ['--sentinel'] })
+    await master.client.set('mcs:node:10.0.0.1:9100', '')
+    await waitUntil('the replica has it', async () => (await replica.client.dbsize()) === 1)
+    await waitUntil('Sentinel knows the replica', async () => `${await sentinel.client.info()}`.includes('slaves=1'))
+    const nodes = [{ host: '127.0.0.1', port: sentinel.port }]
+    const config = redisConfig(master.url, { sentinel: { master: 'chat', nodes, password: '' } })
+    const followed = follow(t, keysOf(config))
+    await waitUntil('the member is found', () => followed.addresses().length === 1)
+    await master.kill()
+    const promoted = async () => `${await replica.client.info('replication')}`.includes('role:master')
+    await waitUntil('the replica is the master', promoted, 20_000)
+    await replica.client.set('mcs:node:10.0.0.2:9100', '')
+    await waitUntil(
+      'what it holds is found',
+      () => followed.addresses().join() === '10.0.0.1:9100,10.0.0.2:9100',
+      20_000,
+    )
+    assert.equal(followed.discovery.status().state, 'good')
+  },
+)
+
 test('connectRedis() reads every master of a cluster', needs('redis-server'), async (t) => {
   const nodes: RedisServer[] = []
   for (let index = 0; index < 3; index++) nodes.push(await RedisServer.start(t, await clusterNode()))
