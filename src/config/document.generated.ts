@@ -339,6 +339,10 @@ export interface ServerDocument {
    * `ready`: serves. `drain`: gets no new client; live connections go on, and sticky clients may come back. `maintenance`: gets nothing and is not checked.
    */
   state: 'ready' | 'drain' | 'maintenance'
+  /**
+   * Where it stands, for people: the status shows it.
+   */
+  zone: string
 }
 /**
  * Finds backends while it serves. A source that is lost, empty or slow changes nothing: the last good backends stay.

@@ -41,6 +41,7 @@ function resolveServer(document: ServerDocument, baseDirectory: string): ServerC
     maxConnections: maxConnections === 'unlimited' ? Number.POSITIVE_INFINITY : maxConnections,
     priority: document.backup ? BACKUP_PRIORITY : document.priority,
     state: document.state,
+    zone: document.zone,
   }
 }
 

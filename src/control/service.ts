@@ -73,6 +73,8 @@ export interface ServiceStatus {
       readonly state: BackendStateName
       readonly weight: number
       readonly priority: number
+      /** Absent where nobody says. */
+      readonly zone?: string
       /** What its last check said: `passed`, or the step that failed and why. Absent where it is not checked. */
       readonly check?: string
       readonly active: number

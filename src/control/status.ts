@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs'
 import type { ProbeResult } from '../health/probe.ts'
 import { formatAddress } from '../model/address.ts'
+import type { ServerConfig } from '../model/config.ts'
 import { BackendState } from '../shared/backend-table.ts'
 import { WorkerCell } from '../shared/control-cells.ts'
 import { BackendCounter, ListenerCounter, type WorkerCounters } from '../shared/worker-counters.ts'
@@ -75,8 +76,7 @@ function describeUpstreams(
       backends: membership.backends.map((backend, position) => ({
         address: backend.name,
         state: describeState(balancer.table.state(backend.row)),
-        weight: servers[position]!.weight,
-        priority: servers[position]!.priority,
+        ...describeServer(servers[position]!),
         ...describeCheck(health.lastCheck(name, backend.name)),
         active: balancer.table.active(backend.row),
         connections: sum((counters) => counters.readBackend(backend.row, BackendCounter.connections)),
@@ -86,6 +86,10 @@ function describeUpstreams(
       })),
     }
   })
+}
+
+function describeServer({ weight, priority, zone }: ServerConfig): { weight: number; priority: number; zone?: string } {
+  return zone === '' ? { weight, priority } : { weight, priority, zone }
 }
 
 /** The weightiest reason why a backend gets no new connection, or `up`. */

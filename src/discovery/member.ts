@@ -114,6 +114,7 @@ function parseOptions(fields: Fields): Options | undefined {
     maxConnections: maxConnections === 'unlimited' ? Number.POSITIVE_INFINITY : maxConnections,
     priority: backup ? BACKUP_PRIORITY : (priority ?? 0),
     state,
+    zone,
   }
 }
 
@@ -131,12 +132,13 @@ function isMap(value: unknown): value is Fields {
 
 /** A member as JSON that {@link parseFields} reads back; what is the default is left out. */
 export function toFields(server: ServerConfig): Record<string, unknown> {
-  const { weight, priority, state, maxConnections } = server
+  const { weight, priority, state, maxConnections, zone } = server
   return {
     address: formatAddress(server.address),
     ...(weight === 1 ? {} : { weight }),
     ...(priority === BACKUP_PRIORITY ? { backup: true } : priority === 0 ? {} : { priority }),
     ...(state === 'ready' ? {} : { state }),
     ...(Number.isFinite(maxConnections) ? { maxConnections } : {}),
+    ...(zone === '' ? {} : { zone }),
   }
 }

@@ -108,6 +108,8 @@ export interface ServerConfig {
   /** 0 to 15, lower first, or {@link BACKUP_PRIORITY}. */
   readonly priority: number
   readonly state: ServerState
+  /** Where it stands; empty where nobody says. At most 64 characters, whichever those are. */
+  readonly zone: string
 }
 
 export interface StickyConfig {

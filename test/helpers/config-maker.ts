@@ -50,7 +50,8 @@ export function makeUpstream(changes: Partial<UpstreamConfig> = {}): UpstreamCon
 
 export function makeServer(port: number, changes: Partial<ServerConfig> = {}): ServerConfig {
   const address = loopback(port)
-  return { address, weight: 1, maxConnections: Number.POSITIVE_INFINITY, priority: 0, state: 'ready', ...changes }
+  const maxConnections = Number.POSITIVE_INFINITY
+  return { address, weight: 1, maxConnections, priority: 0, state: 'ready', zone: '', ...changes }
 }
 
 export function loopback(port: number): SocketAddress {

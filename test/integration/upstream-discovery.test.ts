@@ -136,10 +136,13 @@ test('A watched list in a file gives backends, with weights and backups', async 
   const { lb, port, becomes } = await start(t, `{ discovery: { type: file, path: ${file} } }`)
   await becomes(a!, b!)
   assert.deepEqual(countByBackend(await openClients(t, port, 6)), { a: 4, b: 2 })
-  writeFileSync(file, `[{ "address": "${a!.address}" }, { "address": "${b!.address}", "backup": true }]`)
+  writeFileSync(
+    file,
+    `[{ "address": "${a!.address}" }, { "address": "${b!.address}", "backup": true, "zone": "south" }]`,
+  )
   await waitUntil('b is a backup', async () => {
     const { backends } = (await lb.status()).upstreams[0]!
-    return backends.some(({ address, priority }) => address === b!.address && priority > 0)
+    return backends.some(({ address, priority, zone }) => address === b!.address && priority > 0 && zone === 'south')
   })
   assert.deepEqual(countByBackend(await openClients(t, port, 4)), { a: 4 })
   writeFileSync(file, '{ broken')

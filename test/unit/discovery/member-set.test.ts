@@ -6,7 +6,8 @@ import type { ServerConfig } from '#src/model/config.js'
 
 function server(host: number, changes: Partial<ServerConfig> = {}): ServerConfig {
   const address = { family: 'ipv4', host: `10.0.0.${host}`, port: 9100 } as const
-  return { address, weight: 1, maxConnections: Number.POSITIVE_INFINITY, priority: 0, state: 'ready', ...changes }
+  const maxConnections = Number.POSITIVE_INFINITY
+  return { address, weight: 1, maxConnections, priority: 0, state: 'ready', zone: '', ...changes }
 }
 
 function found(hosts: readonly number[], deadlineMs?: number): FoundMember[] {

@@ -55,7 +55,14 @@ test('parseMember() refuses what names no single host and port', () => {
 test('parseMember() takes the options of a JSON value and ignores what else stands in it', () => {
   const value = '{ "weight": 3, "priority": 2, "state": "drain", "maxConnections": 50, "zone": "b", "pid": [7] }'
   assert.deepEqual(parseMember('10.0.0.1:9100', value), {
-    server: { address: address('10.0.0.1:9100'), weight: 3, priority: 2, state: 'drain', maxConnections: 50 },
+    server: {
+      address: address('10.0.0.1:9100'),
+      weight: 3,
+      priority: 2,
+      state: 'drain',
+      maxConnections: 50,
+      zone: 'b',
+    },
   })
   assert.deepEqual(parseMember('{ "address": "10.0.0.1:9100", "backup": true }'), {
     server: {
@@ -63,6 +70,7 @@ test('parseMember() takes the options of a JSON value and ignores what else stan
       weight: 1,
       priority: 16,
       state: 'ready',
+      zone: '',
       maxConnections: Number.POSITIVE_INFINITY,
     },
   })
