@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { Redis, type RedisOptions } from 'ioredis'
+import type { Certificate } from './certificate.ts'
 import type { Cleanup } from './cleanup.ts'
 import { freeListenerPort } from './free-listener-port.ts'
 import { temporaryDirectory } from './temporary-directory.ts'
@@ -16,6 +17,8 @@ export interface RedisServerOptions {
   readonly port?: number
   /** Where the nodes of a cluster speak to each other. */
   readonly busPort?: number
+  /** Takes TLS as well, at {@link RedisServer.tlsPort}. */
+  readonly certificate?: Certificate
 }
 
 /** A real redis-server that keeps nothing, and a client of the test's own. */
@@ -24,16 +27,19 @@ export class RedisServer {
   readonly directory: string
   readonly client: Redis
   readonly busPort: number
+  /** 0 without a certificate. */
+  readonly tlsPort: number
   readonly #file: string | undefined
   readonly #args: readonly string[]
   #child: ChildProcess | undefined
 
-  private constructor(t: Cleanup, port: number, options: RedisServerOptions) {
+  private constructor(t: Cleanup, port: number, tlsPort: number, options: RedisServerOptions) {
     this.port = port
+    this.tlsPort = tlsPort
     this.directory = temporaryDirectory(t)
     this.busPort = options.busPort ?? 0
     this.#file = options.file
-    this.#args = options.args ?? []
+    this.#args = [...(options.args ?? []), ...tlsArgs(tlsPort, options.certificate)]
     this.client = new Redis({
       host: '127.0.0.1',
       port,
@@ -51,7 +57,9 @@ export class RedisServer {
   }
 
   static async start(t: Cleanup, options: RedisServerOptions = {}): Promise<RedisServer> {
-    const server = new RedisServer(t, options.port ?? (await freeListenerPort()), options)
+    const port = options.port ?? (await freeListenerPort())
+    const tlsPort = options.certificate === undefined ? 0 : await freeListenerPort()
+    const server = new RedisServer(t, port, tlsPort, options)
     await server.start()
     return server
   }
@@ -91,4 +99,11 @@ export class RedisServer {
   signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
     this.#child?.kill(signal)
   }
+}
+
+function tlsArgs(port: number, certificate: Certificate | undefined): readonly string[] {
+  if (certificate === undefined) return []
+  const { cert, key } = certificate
+  const files = ['--tls-cert-file', cert, '--tls-key-file', key, '--tls-ca-cert-file', cert]
+  return ['--tls-port', `${port}`, ...files, '--tls-auth-clients', 'no']
 }

@@ -76,21 +76,11 @@ test(
   'mcs-lb register speaks TLS, and registers nowhere where it cannot verify',
   needs('redis-server', 'openssl'),
   async (t) => {
-    const { cert, key } = makeCertificate(t, 'DNS:redis.internal')
-    const port = await freePort()
-    const files = [
-      '--tls-cert-file',
-      cert,
-      '--tls-key-file',
-      key,
-      '--tls-ca-cert-file',
-      cert,
-      '--tls-auth-clients',
-      'no',
-    ]
-    const redis = await RedisServer.start(t, { args: ['--tls-port', `${port}`, ...files] })
+    const certificate = makeCertificate(t, 'DNS:redis.internal')
+    const redis = await RedisServer.start(t, { certificate })
+    const url = `rediss://127.0.0.1:${redis.tlsPort}`
     const register = (address: string, ...options: readonly string[]) =>
-      runRegister(t, ['--redis', `rediss://127.0.0.1:${port}`, '--ca', cert, '--address', address, ...options])
+      runRegister(t, ['--redis', url, '--ca', certificate.cert, '--address', address, ...options])
     const wrong = register('10.0.0.1:9100', '--server-name', 'other.internal')
     await waitUntil('it says so', () => /altnames/.test(wrong.said()))
     register('10.0.0.2:9100', '--server-name', 'redis.internal')

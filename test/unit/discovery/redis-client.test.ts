@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { connectRedis, readTarget } from '#src/discovery/redis-client.js'
 import type { DiscoveryConfig, RedisConfig } from '#src/model/config.js'
+import { makeCertificate } from '../../helpers/certificate.ts'
 import { discoveryBase, follow, redisConfig } from '../../helpers/discovery-maker.ts'
 import { freePort } from '../../helpers/free-port.ts'
 import { needs } from '../../helpers/peers.ts'
@@ -21,25 +21,12 @@ test(
   needs('redis-server', 'openssl'),
   async (t) => {
     const directory = temporaryDirectory(t)
-    const [cert, key] = [join(directory, 'cert.pem'), join(directory, 'key.pem')]
-    const subject = ['-subj', '/CN=redis', '-addext', 'subjectAltName=DNS:redis.internal']
-    const kind = ['-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2']
-    execFileSync('openssl', ['req', ...kind, ...subject, '-keyout', key, '-out', cert], { stdio: 'ignore' })
-    const tlsPort = await freePort()
-    const files = [
-      '--tls-cert-file',
-      cert,
-      '--tls-key-file',
-      key,
-      '--tls-ca-cert-file',
-      cert,
-      '--tls-auth-clients',
-      'no',
-    ]
-    const redis = await RedisServer.start(t, { args: ['--tls-port', `${tlsPort}`, ...files] })
+    const certificate = makeCertificate(t, 'DNS:redis.internal')
+    const { cert } = certificate
+    const redis = await RedisServer.start(t, { certificate })
     await redis.client.set('mcs:node:10.0.0.1:9100', '')
     const start = (tls: RedisConfig['tls'], scheme = 'rediss') =>
-      follow(t, keysOf(redisConfig(`${scheme}://127.0.0.1:${tlsPort}`, { tls })))
+      follow(t, keysOf(redisConfig(`${scheme}://127.0.0.1:${redis.tlsPort}`, { tls })))
     const state = (followed: ReturnType<typeof start>, wanted: string) =>
       waitUntil(`${wanted}: ${followed.discovery.status().reason}`, () => followed.discovery.status().state === wanted)
     await state(start({ ca: cert, serverName: 'redis.internal', verify: true }), 'good')

@@ -5,7 +5,6 @@ import { probe } from '#src/health/probe.js'
 import type { SocketAddress } from '#src/model/address.js'
 import type { HealthConfig } from '#src/model/config.js'
 import { makeCertificate } from '../../helpers/certificate.ts'
-import { freePort } from '../../helpers/free-port.ts'
 import { needs } from '../../helpers/peers.ts'
 import { RedisServer } from '../../helpers/redis-server.ts'
 import { temporaryDirectory } from '../../helpers/temporary-directory.ts'
@@ -46,11 +45,8 @@ test('probe() of redis logs in with a password, and with a user of its own', nee
 
 test('probe() of redis speaks TLS', needs('redis-server', 'openssl'), async (t) => {
   const certificate = makeCertificate(t, 'IP:127.0.0.1')
-  const tlsPort = await freePort()
-  const { cert, key } = certificate
-  const files = ['--tls-cert-file', cert, '--tls-key-file', key, '--tls-ca-cert-file', cert, '--tls-auth-clients', 'no']
-  await RedisServer.start(t, { args: ['--tls-port', `${tlsPort}`, ...files] })
-  const config = makeRedis({ role: 'master' }, { tls: { serverName: '', ca: cert, verify: true } })
+  const { tlsPort } = await RedisServer.start(t, { certificate })
+  const config = makeRedis({ role: 'master' }, { tls: { serverName: '', ca: certificate.cert, verify: true } })
   assert.equal(told(await probe(loopback(tlsPort), config)), 'ok')
 })
 
