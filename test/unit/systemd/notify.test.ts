@@ -77,7 +77,7 @@ test('Notifier logs at debug and goes on when the socket is missing or its path 
   assert.deepEqual(errors, ['ENOENT', 'ENAMETOOLONG', undefined])
 })
 
-test('Notifier loses what a full socket does not take, and does not wait', async (t) => {
+test('Notifier loses what a full socket does not take, and does not wait', needs('socat'), async (t) => {
   const path = join(temporaryDirectory(t), 'notify')
   const receiver = await receiveDatagrams(t, path)
   const errors = new Set<unknown>()
