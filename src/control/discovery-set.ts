@@ -1,5 +1,5 @@
 import { resolveBy } from '../discovery/deadline.ts'
-import { type Discovery, startDiscovery } from '../discovery/discovery.ts'
+import { type Discovery, type KnownMembers, startDiscovery } from '../discovery/discovery.ts'
 import type { DiscoveryEvent } from '../discovery/discovery-log.ts'
 import { formatAddress, type SocketAddress } from '../model/address.ts'
 import type { Config, DiscoveryConfig, ServerConfig, UpstreamConfig } from '../model/config.ts'
@@ -42,7 +42,7 @@ export class DiscoverySet {
       if (served?.identity === identity) this.#prepared.set(upstream.name, served)
       else {
         const source = sourceOf(upstream.discovery)
-        const discovery = this.#start(config, upstream, served?.source === source ? served : undefined)
+        const discovery = this.#start(config, upstream, this.#knownTo(upstream, source))
         fresh.push(discovery)
         this.#prepared.set(upstream.name, { identity, source, discovery })
       }
@@ -56,11 +56,11 @@ export class DiscoverySet {
     )
   }
 
-  /** The prepared configuration serves: discoveries that it does not have end. */
-  commit(config: Config): void {
+  /** The prepared configuration serves, and listens on `own`: discoveries that it does not have end. */
+  commit(own: readonly SocketAddress[]): void {
     this.#closeOf(this.#served, this.#prepared)
     this.#served = this.#prepared
-    for (const { discovery } of this.#served.values()) discovery.setOwn(ownAddresses(config))
+    for (const { discovery } of this.#served.values()) discovery.serve(own)
   }
 
   /** The prepared configuration is given up. */
@@ -83,14 +83,22 @@ export class DiscoverySet {
     await Promise.all([...running].map(({ discovery }) => discovery.close()))
   }
 
-  #start(config: Config, upstream: UpstreamConfig, earlier: Running | undefined): Discovery {
+  /** What is believed already: by the same upstream, or by one of another name that reads the same. */
+  #knownTo({ name }: UpstreamConfig, source: string): KnownMembers | undefined {
+    const others = [...this.#served.values()]
+    const earlier = this.#served.get(name) ?? others.find((other) => other.source === source)
+    if (earlier === undefined || earlier.discovery.members.length === 0) return undefined
+    return { members: earlier.discovery.members, isSameSource: earlier.source === source }
+  }
+
+  #start(config: Config, upstream: UpstreamConfig, known: KnownMembers | undefined): Discovery {
     const { name } = upstream
     const discovery = startDiscovery({
       upstream: name,
       config: upstream.discovery!,
       own: ownAddresses(config),
       stateDirectory: config.state.directory,
-      known: earlier?.discovery.members,
+      known,
       onMembers: () => {
         // One that is only prepared is asked for its members when it serves.
         if (this.#served.get(name)?.discovery === discovery) this.#options.onMembers(name)
@@ -121,13 +129,13 @@ function identityOf(config: Config, discovery: DiscoveryConfig): string {
   return JSON.stringify([discovery, config.state.directory])
 }
 
-/** Where its members come from: as long as that is the same, what was believed still is. */
+/** What its members are read from, however that is reached: as long as it is the same, what was believed still is. */
 function sourceOf(discovery: DiscoveryConfig): string {
   switch (discovery.type) {
     case 'redis-keys':
-      return JSON.stringify([discovery.type, discovery.redis, discovery.prefix])
+      return JSON.stringify([discovery.type, discovery.prefix])
     case 'redis-sorted-set':
-      return JSON.stringify([discovery.type, discovery.redis, discovery.key])
+      return JSON.stringify([discovery.type, discovery.key])
     case 'dns':
       return JSON.stringify([discovery.type, discovery.host])
     case 'file':

@@ -48,9 +48,10 @@ export class Upstreams {
 
   /** The prepared configuration serves. */
   commit(): void {
-    this.#discoveries.commit(this.#balancer.current!.config)
+    const { config, sockets } = this.#balancer.current!
+    this.#discoveries.commit([...sockets.values()].map(({ address }) => address))
     // What a new source found between its first answer and now.
-    for (const { name } of this.#balancer.current!.config.upstreams) this.#changed.add(name)
+    for (const { name } of config.upstreams) this.#changed.add(name)
     this.#endPreparing()
     this.#syncStates()
   }

@@ -20,11 +20,18 @@ export interface DiscoveryOptions {
   readonly own: readonly SocketAddress[]
   /** Where the last good members are kept; `none` for nowhere. */
   readonly stateDirectory: string
-  /** Members that are believed already, and stay until the source says otherwise; undefined for those on disk. */
-  readonly known?: readonly ServerConfig[] | undefined
+  /** Who is believed already; undefined for those on disk. */
+  readonly known?: KnownMembers | undefined
   /** Gets the whole list whenever it changes. What is known at the start stands in {@link Discovery.members}. */
   readonly onMembers: (members: readonly ServerConfig[]) => void
   readonly onEvent: (event: DiscoveryEvent) => void
+}
+
+/** Members that an earlier discovery has believed. */
+export interface KnownMembers {
+  readonly members: readonly ServerConfig[]
+  /** Whether the new one reads the same source: then their loss is held back like any other. */
+  readonly isSameSource: boolean
 }
 
 export interface DiscoveryStatus {
@@ -52,8 +59,11 @@ export interface Discovery {
   /** Resolves when the source has answered or failed for the first time. */
   readonly firstRead: Promise<void>
   status(): DiscoveryStatus
-  /** Takes the listeners of another configuration, from the next read on. */
-  setOwn(own: readonly SocketAddress[]): void
+  /**
+   * Its members serve, under a configuration that listens on `own`. From now on they are kept on disk, and whoever is
+   * refused because of a listener is none any more.
+   */
+  serve(own: readonly SocketAddress[]): void
   /** Ends it and resolves once nothing of it is left; no callback comes after the call. */
   close(): Promise<void>
 }
@@ -62,6 +72,8 @@ export interface Discovery {
 const hintPauseMs = 100
 /** Longest time for one whole read; whatever is slower is lost. */
 const readTimeoutMs = 10_000
+/** A registry fills heartbeat by heartbeat, and those who write to it wait up to 5 s before they connect anew. */
+const settleMs = 10_000
 
 /** Finds the members of one upstream until it is closed. Never throws because of its source. */
 export function startDiscovery(options: DiscoveryOptions): Discovery {
@@ -89,6 +101,7 @@ class SourceFollower implements Discovery {
   #work: Promise<void> = Promise.resolve()
   #isReading = false
   #hinted = false
+  #isServing = false
   #closed = false
   readonly firstRead: Promise<void>
   #endFirstRead: () => void = () => {}
@@ -101,7 +114,9 @@ class SourceFollower implements Discovery {
     const { config, upstream, stateDirectory } = options
     this.#log = new DiscoveryLog(upstream, config.holdBackMs, options.onEvent)
     this.#filter = new MemberFilter(config.allow, options.own)
-    this.#set = new MemberSet(config)
+    // What a file or DNS shows is whole from the first read on.
+    const fillsUp = config.type === 'redis-keys' || config.type === 'redis-sorted-set'
+    this.#set = new MemberSet({ ...config, settleMs: fillsUp ? settleMs : 0 })
     this.#lastGood = openLastGood({
       directory: stateDirectory,
       upstream,
@@ -109,7 +124,7 @@ class SourceFollower implements Discovery {
       onFailure: (action, path, error) =>
         this.#log.tell('warn', `Cannot ${action} the last good members`, { path, error: String(error) }),
     })
-    this.#set.restore(options.known ?? this.#lastGood.restored)
+    this.#restore(options.known ?? { members: this.#lastGood.restored, isSameSource: fillsUp })
     this.#restored = this.members.length > 0
     this.#scheduleRead(0)
   }
@@ -118,8 +133,24 @@ class SourceFollower implements Discovery {
     return this.#set.members
   }
 
-  setOwn(own: readonly SocketAddress[]): void {
+  /** Those that this configuration allows: whoever narrows `allow` means those who are members, too. */
+  #restore({ members, isSameSource }: KnownMembers): void {
+    const allowed = members.filter((server) => !this.#isRefused(server))
+    this.#set.restore(allowed, isSameSource ? 'unseen' : 'foreign')
+  }
+
+  #isRefused({ address }: ServerConfig): boolean {
+    return this.#filter.refusalOf(address) !== undefined
+  }
+
+  serve(own: readonly SocketAddress[]): void {
+    const isFirst = !this.#isServing
+    this.#isServing = true
     this.#filter.setOwn(own)
+    const { changed } = this.#set.drop((server) => this.#isRefused(server))
+    this.#log.holdsBack(this.#set.heldBack?.removed ?? [], this.members.length)
+    if (changed) this.#publish()
+    else if (isFirst && this.members.length > 0) this.#lastGood.save(this.members)
   }
 
   status(): DiscoveryStatus {
@@ -243,7 +274,8 @@ class SourceFollower implements Discovery {
   }
 
   #publish(): void {
-    this.#lastGood.save(this.members)
+    // What is only prepared may be refused, and must not be what the next start believes.
+    if (this.#isServing) this.#lastGood.save(this.members)
     this.#options.onMembers(this.members)
   }
 

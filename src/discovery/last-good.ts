@@ -42,7 +42,7 @@ export function openLastGood(options: LastGoodOptions): LastGood {
       const members = next
       next = undefined
       try {
-        await replaceFile(options.directory, path, textOf(options.upstream, members))
+        await inTurn(path, () => replaceFile(options.directory, path, textOf(options.upstream, members)))
         failed = false
       } catch (error) {
         // A full disk costs the next start its members, and nothing else.
@@ -80,6 +80,20 @@ function restore(path: string, { upstream, filter, onFailure }: LastGoodOptions)
 
 function textOf(upstream: string, members: readonly ServerConfig[]): string {
   return `${JSON.stringify({ version, upstream, members: members.map(toFields) })}\n`
+}
+
+/** Writes under way, by path: a reload may have a new discovery write while its predecessor still does. */
+const turns = new Map<string, Promise<unknown>>()
+
+async function inTurn(path: string, write: () => Promise<void>): Promise<void> {
+  const before = turns.get(path) ?? Promise.resolve()
+  const turn = before.catch(() => {}).then(write)
+  turns.set(path, turn)
+  try {
+    await turn
+  } finally {
+    if (turns.get(path) === turn) turns.delete(path)
+  }
 }
 
 /** By rename, so that a reader finds the old list or the new one. */

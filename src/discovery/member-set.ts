@@ -15,6 +15,11 @@ export interface MemberSetLimits {
   readonly maxRemoval: number
   /** How long such an update must stay the same; Infinity for ever. */
   readonly holdBackMs: number
+  /**
+   * Once a source shows members again: how long it may take until it shows all of them. Bounded by `holdBackMs`, and 0
+   * where `maxRemoval` is all: there every read is believed.
+   */
+  readonly settleMs: number
 }
 
 /** Members that an update would remove, and that stay for now. */
@@ -33,11 +38,16 @@ export interface SetChange {
   readonly tooMany: number
 }
 
+/**
+ * `shown`: by the last read. `unseen`: believed from before a gap, in which the source was away, empty or not read by
+ * this process, and not shown since. `foreign`: the same, from another source.
+ */
+type Standing = 'shown' | 'unseen' | 'foreign'
+
 interface Entry {
   readonly server: ServerConfig
   deadlineMs: number | undefined
-  /** Known from a file only: no source of this process has shown it yet. */
-  readonly restored: boolean
+  standing: Standing
 }
 
 /**
@@ -48,17 +58,25 @@ interface Entry {
  *   read shows nothing at all, or fails ........ nothing changes, and no deadline counts until members are seen again
  *   read lacks a member past its deadline ...... it goes at once
  *   read lacks some before their deadlines ..... they go, unless they are many: those are held back
+ *   read lacks some that it has not shown
+ *     since a gap .............................. they are held back until the source has settled
  *   deadline passes, source confirms ........... it goes at once, unless nobody would be left
  * ```
  */
 export class MemberSet {
   readonly #limits: MemberSetLimits
+  readonly #settleMs: number
   #entries = new Map<string, Entry>()
   #members: readonly ServerConfig[] = []
   #heldBack: HeldBack | undefined
+  /** What the last read lacked, and since when it lacks just these. */
+  #vanished: { readonly keys: readonly string[]; readonly sinceMs: number } | undefined
+  /** Until when a source that came back may lack members; undefined during a gap. */
+  #settledAtMs: number | undefined
 
   constructor(limits: MemberSetLimits) {
     this.#limits = limits
+    this.#settleMs = limits.maxRemoval >= 1 ? 0 : Math.min(limits.settleMs, limits.holdBackMs)
   }
 
   /** Sorted by address. The list is another object whenever it differs. */
@@ -74,16 +92,28 @@ export class MemberSet {
     return this.#entries.has(address)
   }
 
-  /** Starts with members of an earlier process. They stay until a source shows any. */
-  restore(servers: readonly ServerConfig[]): void {
+  /** Starts with members of an earlier process or set. `foreign` where they come from another source. */
+  restore(servers: readonly ServerConfig[], standing: 'unseen' | 'foreign'): void {
     const kept = sortedByAddress(servers).slice(0, this.#limits.maxMembers)
-    this.#entries = new Map(kept.map(([key, server]) => [key, { server, deadlineMs: undefined, restored: true }]))
+    this.#entries = new Map(kept.map(([key, server]) => [key, { server, deadlineMs: undefined, standing }]))
     this.#publish()
   }
 
   /** The source failed or shows nothing: everything stays, and what ran out meanwhile is not held against a member. */
   lose(): void {
-    for (const entry of this.#entries.values()) entry.deadlineMs = undefined
+    this.#settledAtMs = undefined
+    for (const entry of this.#entries.values()) {
+      entry.deadlineMs = undefined
+      if (entry.standing === 'shown') entry.standing = 'unseen'
+    }
+  }
+
+  /** Removes members that may be none any more, even if nobody is left. */
+  drop(isRefused: (server: ServerConfig) => boolean): SetChange {
+    const refused = [...this.#entries].filter(([, { server }]) => isRefused(server)).map(([key]) => key)
+    for (const key of refused) this.#entries.delete(key)
+    this.#forgetHeldBack(new Set(refused))
+    return { changed: this.#publish(), tooMany: 0 }
   }
 
   /** Takes what a read has shown. Of two with one address the later deadline counts. */
@@ -92,6 +122,7 @@ export class MemberSet {
       this.lose()
       return { changed: false, tooMany: 0 }
     }
+    this.#settledAtMs ??= nowMs + this.#settleMs
     const shown = byAddress(found)
     const next = new Map<string, Entry>()
     for (const [key, entry] of this.#stillBelieved(shown, nowMs)) next.set(key, entry)
@@ -99,7 +130,7 @@ export class MemberSet {
     for (const [key, member] of shown) {
       // Members come first, so that whoever floods the registry displaces nobody.
       if (!this.#entries.has(key) && next.size >= this.#limits.maxMembers) tooMany++
-      else next.set(key, { server: member.server, deadlineMs: member.deadlineMs, restored: false })
+      else next.set(key, { server: member.server, deadlineMs: member.deadlineMs, standing: 'shown' })
     }
     this.#entries = next
     return { changed: this.#publish(), tooMany }
@@ -109,20 +140,30 @@ export class MemberSet {
   #stillBelieved(shown: ReadonlyMap<string, FoundMember>, nowMs: number): [string, Entry][] {
     const all = [...this.#entries]
     const kept = all.filter(([key]) => shown.has(key))
-    const vanished = all.filter(([key, entry]) => !shown.has(key) && !entry.restored && !isOver(entry, nowMs))
-    return this.#holdsBack(vanished.map(([key]) => key).sort(), nowMs) ? [...kept, ...vanished] : kept
+    const vanished = all.filter(([key, entry]) => !shown.has(key) && !isOver(entry, nowMs))
+    const held = this.#heldOf(vanished, nowMs)
+    return [...kept, ...held]
   }
 
-  #holdsBack(removed: readonly string[], nowMs: number): boolean {
-    const before = this.#heldBack
-    this.#heldBack = undefined
-    if (removed.length < 2 || removed.length <= this.#entries.size * this.#limits.maxRemoval) return false
-    const isSame = before !== undefined && isDeepStrictEqual(before.removed, removed)
-    const sinceMs = isSame ? before.sinceMs : nowMs
+  /** Of those that vanished, the ones that stay for now. */
+  #heldOf(vanished: readonly [string, Entry][], nowMs: number): readonly [string, Entry][] {
+    const native = vanished.filter(([, { standing }]) => standing !== 'foreign')
+    const isMany = native.length > Math.max(1, this.#entries.size * this.#limits.maxRemoval)
+    const before = this.#vanished
+    const keys = native.map(([key]) => key).sort()
+    const sinceMs = before !== undefined && isDeepStrictEqual(before.keys, keys) ? before.sinceMs : nowMs
+    this.#vanished = { keys, sinceMs }
+    const settledAtMs = this.#settledAtMs ?? nowMs
     const untilMs = sinceMs + this.#limits.holdBackMs
-    if (nowMs >= untilMs) return false
-    this.#heldBack = { removed, sinceMs, untilMs }
-    return true
+    const holdsMany = isMany && nowMs < untilMs
+    const held = vanished.filter(([, { standing }]) =>
+      standing === 'foreign' ? nowMs < settledAtMs : holdsMany || (standing === 'unseen' && nowMs < settledAtMs),
+    )
+    this.#heldBack =
+      held.length === 0
+        ? undefined
+        : { removed: held.map(([key]) => key).sort(), sinceMs, untilMs: holdsMany ? untilMs : settledAtMs }
+    return held
   }
 
   /** When the next member's own time is over; Infinity where none is. */

@@ -37,6 +37,7 @@ export function follow(t: TestContext, config: DiscoveryConfig, options: Partial
     onEvent: (event) => events.push(event),
     ...options,
   })
+  discovery.serve(options.own ?? [])
   t.after(() => discovery.close())
   return { discovery, events, lists, addresses: () => discovery.members.map(addressOf) }
 }

@@ -22,8 +22,10 @@ function address(host: number): string {
   return `10.0.0.${host}:9100`
 }
 
+const defaults: MemberSetLimits = { maxMembers: 100, maxRemoval: 0.5, holdBackMs: 60_000, settleMs: 10_000 }
+
 function setOf(members: readonly number[], limits: Partial<MemberSetLimits> = {}, deadlineMs?: number): MemberSet {
-  const set = new MemberSet({ maxMembers: 100, maxRemoval: 0.5, holdBackMs: 60_000, ...limits })
+  const set = new MemberSet({ ...defaults, ...limits })
   set.update(found(members, deadlineMs), 0)
   return set
 }
@@ -131,12 +133,84 @@ test('MemberSet.update() gives places to members first and then by address, and 
   assert.deepEqual(hosts(set), [5, 7, 8])
 })
 
-test('MemberSet.restore() starts with members that go when the source shows others', () => {
-  const set = new MemberSet({ maxMembers: 100, maxRemoval: 0, holdBackMs: 60_000 })
-  set.restore([3, 1, 2].map((host) => server(host)))
+function restored(members: readonly number[], standing: 'unseen' | 'foreign', limits: Partial<MemberSetLimits> = {}) {
+  const set = new MemberSet({ ...defaults, ...limits })
+  set.restore(
+    members.map((host) => server(host)),
+    standing,
+  )
+  return set
+}
+
+test('MemberSet.restore() starts with members that stay until the source has settled', () => {
+  const set = restored([3, 1, 2], 'unseen')
   assert.deepEqual(hosts(set), [1, 2, 3])
   set.update([], 1)
   assert.deepEqual(hosts(set), [1, 2, 3])
-  set.update(found([2, 9]), 2)
-  assert.deepEqual(hosts(set), [2, 9])
+  set.update(found([2, 3, 9]), 1000)
+  assert.deepEqual(hosts(set), [1, 2, 3, 9])
+  assert.deepEqual(set.heldBack, { removed: [address(1)], sinceMs: 1000, untilMs: 11_000 })
+  set.update(found([2, 3, 9]), 10_999)
+  assert.deepEqual(hosts(set), [1, 2, 3, 9])
+  set.update(found([2, 3, 9]), 11_000)
+  assert.deepEqual(hosts(set), [2, 3, 9])
+  assert.equal(set.heldBack, undefined)
+})
+
+test('MemberSet.restore() holds the loss of many back as any loss, and for ever where the limit says so', () => {
+  const set = restored([1, 2, 3], 'unseen')
+  set.update(found([1]), 1000)
+  set.update(found([1]), 60_999)
+  assert.deepEqual(hosts(set), [1, 2, 3])
+  assert.equal(set.heldBack?.untilMs, 61_000)
+  set.update(found([1]), 61_000)
+  assert.deepEqual(hosts(set), [1])
+  const never = restored([1, 2, 3], 'unseen', { holdBackMs: Number.POSITIVE_INFINITY })
+  for (const nowMs of [1, 1e9]) never.update(found([1]), nowMs)
+  assert.deepEqual(hosts(never), [1, 2, 3])
+})
+
+test('MemberSet.restore() keeps those of another source until this one has settled, however many they are', () => {
+  const set = restored([1, 2, 3], 'foreign', { holdBackMs: Number.POSITIVE_INFINITY })
+  set.update(found([8]), 1000)
+  set.update(found([8, 9]), 10_999)
+  assert.deepEqual(hosts(set), [1, 2, 3, 8, 9])
+  set.update(found([8, 9]), 11_000)
+  assert.deepEqual(hosts(set), [8, 9])
+})
+
+test('MemberSet.lose() gives a source that comes back its time to show everybody, few or many', () => {
+  const set = setOf([1, 2, 3])
+  set.update([], 1000)
+  set.update(found([1, 2]), 2000)
+  assert.deepEqual(hosts(set), [1, 2, 3])
+  // One that it has shown since then and that leaves is gone, as ever.
+  set.update(found([1, 3]), 3000)
+  assert.deepEqual(hosts(set), [1, 3])
+  set.lose()
+  set.update(found([1]), 20_000)
+  set.update(found([1]), 30_000)
+  assert.deepEqual(hosts(set), [1])
+})
+
+test('MemberSet believes every read where maxRemoval is all or nothing is held back', () => {
+  for (const limits of [{ maxRemoval: 1 }, { holdBackMs: 0 }]) {
+    const set = restored([1, 2, 3], 'unseen', limits)
+    set.update(found([3]), 1)
+    assert.deepEqual(hosts(set), [3])
+    set.update([], 2)
+    set.update(found([4]), 3)
+    assert.deepEqual(hosts(set), [4])
+  }
+})
+
+test('MemberSet.drop() removes who may be no member any more, the last one too', () => {
+  const set = setOf([1, 2, 3, 4])
+  set.update(found([1]), 1)
+  assert.equal(set.drop(({ address }) => formatAddress(address) !== '10.0.0.4:9100').changed, true)
+  assert.deepEqual(hosts(set), [4])
+  assert.deepEqual(set.heldBack?.removed, [address(4)])
+  assert.equal(set.drop(() => true).changed, true)
+  assert.deepEqual(hosts(set), [])
+  assert.equal(set.heldBack, undefined)
 })
