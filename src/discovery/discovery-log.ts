@@ -17,16 +17,14 @@ const maxNamed = 10
 /** Tells the log how the discovery of one upstream goes: everything once, when it changes. */
 export class DiscoveryLog {
   readonly #upstream: string
-  readonly #holdBackMs: number
   readonly #onEvent: (event: DiscoveryEvent) => void
   #state: SourceState = 'starting'
   #refused = '{}'
   #heldBack = ''
   #closed = false
 
-  constructor(upstream: string, holdBackMs: number, onEvent: (event: DiscoveryEvent) => void) {
+  constructor(upstream: string, onEvent: (event: DiscoveryEvent) => void) {
     this.#upstream = upstream
-    this.#holdBackMs = holdBackMs
     this.#onEvent = onEvent
   }
 
@@ -47,8 +45,11 @@ export class DiscoveryLog {
     else this.tell('warn', 'Discovery refuses entries', { refused: counts })
   }
 
-  /** `removed` are members that the source shows no more and that stay for now, `members` how many there are with them. */
-  holdsBack(removed: readonly string[], members: number): void {
+  /**
+   * `removed` are members that the source does not show and that stay for now, for `forMs` or Infinity; `members` how
+   * many there are with them.
+   */
+  holdsBack(removed: readonly string[], forMs: number, members: number): void {
     const text = removed.join()
     if (text === this.#heldBack) return
     this.#heldBack = text
@@ -56,11 +57,11 @@ export class DiscoveryLog {
       this.tell('info', 'Discovery holds no update back any more', { members })
       return
     }
-    this.tell('warn', 'Discovery holds an update back that would remove many members', {
+    this.tell('warn', 'Discovery holds an update back that would remove members', {
       members: removed.slice(0, maxNamed),
       removed: removed.length,
       of: members,
-      holdBackMs: this.#holdBackMs,
+      forMs: Number.isFinite(forMs) ? Math.round(forMs) : 'ever',
     })
   }
 

@@ -112,7 +112,7 @@ class SourceFollower implements Discovery {
       this.#endFirstRead = resolve
     })
     const { config, upstream, stateDirectory } = options
-    this.#log = new DiscoveryLog(upstream, config.holdBackMs, options.onEvent)
+    this.#log = new DiscoveryLog(upstream, options.onEvent)
     this.#filter = new MemberFilter(config.allow, options.own)
     // What a file or DNS shows is whole from the first read on.
     const fillsUp = config.type === 'redis-keys' || config.type === 'redis-sorted-set'
@@ -148,7 +148,7 @@ class SourceFollower implements Discovery {
     this.#isServing = true
     this.#filter.setOwn(own)
     const { changed } = this.#set.drop((server) => this.#isRefused(server))
-    this.#log.holdsBack(this.#set.heldBack?.removed ?? [], this.members.length)
+    this.#tellHeldBack()
     if (changed) this.#publish()
     else if (isFirst && this.members.length > 0) this.#lastGood.save(this.members)
   }
@@ -263,7 +263,7 @@ class SourceFollower implements Discovery {
     this.#enter(read.found.length > 0 ? 'good' : 'empty', '')
     this.#refused = countRefused(read, tooMany)
     this.#log.refuses(this.#refused)
-    this.#log.holdsBack(this.#set.heldBack?.removed ?? [], this.members.length)
+    this.#tellHeldBack()
     if (changed) this.#publish()
   }
 
@@ -296,11 +296,16 @@ class SourceFollower implements Discovery {
       if (this.#closed) return
       for (const [address, deadlineMs] of alive) this.#set.prolong(address, deadlineMs)
       const { changed } = this.#set.expire(gone)
-      this.#log.holdsBack(this.#set.heldBack?.removed ?? [], this.members.length)
+      this.#tellHeldBack()
       if (changed) this.#publish()
     } catch (error) {
       this.#lose(error)
     }
+  }
+
+  #tellHeldBack(): void {
+    const { removed, untilMs } = this.#set.heldBack ?? { removed: [], untilMs: 0 }
+    this.#log.holdsBack(removed, untilMs - performance.now(), this.members.length)
   }
 
   #enter(state: SourceState, reason: string): void {

@@ -55,7 +55,7 @@ async function announce(redis: RedisServer, ...backends: readonly NamedBackend[]
 }
 
 test('A refused reload leaves what the next start believes as it was', async (t) => {
-  const [a, b] = await startBackends(t, 'ab')
+  const [a, b, c] = await startBackends(t, 'abc')
   const [first, second] = [listOf(t), listOf(t)]
   first.write(a!)
   second.write(b!)
@@ -63,7 +63,7 @@ test('A refused reload leaves what the next start believes as it was', async (t)
   const port = await freeListenerPort()
   const lb = await LoadBalancerProcess.start(t, configOf(port, { discovery: fileAt(first.path), state }))
   await becomes(lb, a!)
-  const listeners = `, taken: { bind: "${b!.address}", upstream: web }`
+  const listeners = `, taken: { bind: "${c!.address}", upstream: web }`
   const refused = await lb.reload(configOf(port, { discovery: fileAt(second.path), state, listeners }))
   assert.equal(refused.outcome, 'refused')
   await lb.stop()
