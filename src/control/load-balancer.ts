@@ -168,6 +168,12 @@ export class LoadBalancer {
     }
   }
 
+  /** What there is for backends, with everything given back that nobody needs any more. */
+  roomForBackends(): Pick<RowRegistry, 'has' | 'free'> {
+    this.#collectRows()
+    return this.rows.backends
+  }
+
   /** Has every worker end its connections to these backends. */
   endConnections(rows: readonly number[], cause: number): void {
     this.supervisor.endConnections(rows, cause)

@@ -75,6 +75,15 @@ export class RowRegistry {
     return entry
   }
 
+  has(key: string): boolean {
+    return this.#byKey.has(key)
+  }
+
+  /** Rows that have no owner. */
+  get free(): number {
+    return this.#maximum - this.#byKey.size
+  }
+
   /** Every row that has an owner, former ones with live connections included. */
   rowsInUse(): number[] {
     return [...this.#byKey.values()].map((entry) => entry.row)

@@ -1,11 +1,15 @@
 import type { ProbeResult } from '../health/probe.ts'
-import type { Config } from '../model/config.ts'
+import type { Config, ServerConfig, UpstreamConfig } from '../model/config.ts'
 import type { Logger } from '../observe/logger.ts'
 import { BackendStates, type ServedUpstream } from './backend-states.ts'
 import { DiscoverySet } from './discovery-set.ts'
 import type { LoadBalancer, Prepared } from './load-balancer.ts'
+import { hasPlace, placeMembers, type Wish } from './member-places.ts'
 import type { Members } from './snapshot-builder.ts'
 import { StickyKeepers } from './sticky-keeper.ts'
+
+/** How often believed backends without a place are looked at again. */
+const CROWDED_RETRY_MS = 2000
 
 /** Who the backends of each upstream are, and which of them may get connections, while a configuration serves. */
 export class Upstreams {
@@ -17,6 +21,9 @@ export class Upstreams {
   /** Whether a reload is under way, and the upstreams whose members have changed meanwhile. */
   #isPreparing = false
   readonly #changed = new Set<string>()
+  /** Upstreams that have believed backends without a place, and when that is looked at again. */
+  readonly #crowded = new Set<string>()
+  #crowdedTimer: NodeJS.Timeout | undefined
 
   constructor(balancer: LoadBalancer, log: Logger) {
     this.#balancer = balancer
@@ -43,7 +50,10 @@ export class Upstreams {
   /** Starts what a configuration has anew, and gives the backends of its upstreams. Then {@link commit} or {@link discard}. */
   async prepare(config: Config): Promise<Members> {
     this.#isPreparing = true
-    return await this.#discoveries.prepare(config)
+    const believed = await this.#discoveries.prepare(config)
+    const wishes = config.upstreams.map(({ name, servers }) => wishOf(name, servers, believed.get(name)))
+    const placements = placeMembers(wishes, this.#balancer.roomForBackends())
+    return new Map(wishes.map(({ upstream }, i) => [upstream, placements[i]!.servers]))
   }
 
   /** The prepared configuration serves. */
@@ -77,6 +87,7 @@ export class Upstreams {
 
   /** Ends checks and discoveries: nothing new is dialled any more. */
   async stop(): Promise<void> {
+    clearTimeout(this.#crowdedTimer)
     this.#states.close()
     await Promise.all([this.#discoveries.close(), this.#sticky.close()])
   }
@@ -95,9 +106,12 @@ export class Upstreams {
     }
     const { current } = this.#balancer
     const config = current?.config.upstreams.find(({ name }) => name === upstream)
-    if (config === undefined) return
-    const members = this.#discoveries.membersOf(config)
-    if (members === current!.members.get(upstream) || sameMembers(members, current!.members.get(upstream) ?? [])) return
+    if (config === undefined) {
+      this.#crowded.delete(upstream)
+      return
+    }
+    const members = this.#place(config)
+    if (sameMembers(members, current!.members.get(upstream) ?? [])) return
     try {
       this.#balancer.updateMembers(upstream, members)
     } catch (error) {
@@ -110,6 +124,35 @@ export class Upstreams {
     this.#syncStates()
   }
 
+  /** Those of the believed backends for whom there is a place; the others get one once there is. */
+  #place(config: UpstreamConfig): readonly ServerConfig[] {
+    const { name } = config
+    const wish = wishOf(name, config.servers, this.#discoveries.membersOf(config))
+    const [placement] = placeMembers([wish], this.#balancer.roomForBackends())
+    const { servers, leftOut } = placement!
+    if (leftOut === 0) this.#crowded.delete(name)
+    else {
+      if (!this.#crowded.has(name)) {
+        this.#log.warn('Not every discovered backend has a place', {
+          upstream: name,
+          backends: servers.length,
+          leftOut,
+        })
+      }
+      this.#crowded.add(name)
+      this.#retryCrowded()
+    }
+    return servers
+  }
+
+  #retryCrowded(): void {
+    this.#crowdedTimer ??= setTimeout(() => {
+      this.#crowdedTimer = undefined
+      if (!hasPlace(this.#balancer.roomForBackends())) this.#retryCrowded()
+      else for (const upstream of [...this.#crowded]) this.#onMembers(upstream)
+    }, CROWDED_RETRY_MS).unref()
+  }
+
   #syncStates(): void {
     const { config, members, snapshot } = this.#balancer.current!
     const served = config.upstreams.map((upstream, index): ServedUpstream => {
@@ -118,6 +161,10 @@ export class Upstreams {
     })
     this.#states.sync(served)
   }
+}
+
+function wishOf(upstream: string, file: readonly ServerConfig[], servers: readonly ServerConfig[] = file): Wish {
+  return { upstream, servers, listed: file.length }
 }
 
 function sameMembers(a: readonly object[], b: readonly object[]): boolean {

@@ -183,3 +183,36 @@ test(
     await becomes(next, a!, b!, c!)
   },
 )
+
+test('However many members and weights a list has, it stops neither the start nor a reload', async (t) => {
+  const [a] = await startBackends(t, 'a')
+  const [heavy, light] = ['heavy.json', 'light.json'].map((name) => join(temporaryDirectory(t), name))
+  const write = (path: string, count: number, weightOf: (n: number) => number) => {
+    const member = (n: number) => ({ address: `127.1.${n >> 8}.${n & 255}:9`, weight: weightOf(n), priority: 1 })
+    writeFileSync(path, JSON.stringify(Array.from({ length: count }, (_, n) => member(n))))
+  }
+  write(heavy!, 4096, (n) => (n === 0 ? 255 : 256))
+  write(light!, 4096, () => 1)
+  const port = await freeListenerPort()
+  const servers = `[{ address: "${a!.address}" }, { address: "127.0.0.1:9", priority: 1, weight: 2 }]`
+  const config = (n: number) => `state: { directory: none }
+reload: { watch: false }
+listeners: { edge: { bind: "127.0.0.1:${port}", upstream: u0 } }
+upstreams:
+${Array.from({ length: n }, (_, i) => `  u${i}: { servers: ${servers}, discovery: { type: file, path: ${i === 0 ? heavy : light}, interval: 1m } }`).join('\n')}
+`
+  const lb = await LoadBalancerProcess.start(t, config(1))
+  assert.equal(await tryGreeting(t, port), 'a')
+  assert.equal((await lb.reload(config(17))).outcome, 'serving')
+  assert.equal(await tryGreeting(t, port), 'a')
+  await lb.logged(/Not every discovered backend has a place/)
+  const backends = async () => (await lb.status()).upstreams.map(({ backends }) => backends.length)
+  assert.equal(
+    (await backends()).reduce((sum, count) => sum + count),
+    65_536 - 8192 + 2 * 16,
+  )
+  // Once others need fewer, the rest get theirs.
+  write(light!, 2500, () => 1)
+  const all = [4098, ...Array.from({ length: 16 }, () => 2502)]
+  await waitUntil('all have a place', async () => String(await backends()) === String(all), 20_000)
+})
