@@ -1,6 +1,6 @@
-import type { Config } from '../model/config.ts'
+import type { Config, UpstreamConfig } from '../model/config.ts'
 
-/** Logs, libraries, the admin API, discovery and checks under way. At most a quarter of the limit. */
+/** Logs, libraries, the admin API, and checks under way. At most a quarter of the limit. */
 const BASE = 256
 /** What a thread's loop and its reactor take: 6 were counted. */
 const PER_WORKER = 8
@@ -17,6 +17,13 @@ export function neededDescriptors(connections: number, config: Config): number {
   return connections * PER_CONNECTION + BASE + reservedFor(config)
 }
 
-function reservedFor({ workers, listeners }: Config): number {
-  return workers * PER_WORKER + listeners.reduce((sum, { bind }) => sum + bind.length, 0)
+function reservedFor({ workers, listeners, upstreams }: Config): number {
+  const sockets = listeners.reduce((sum, { bind }) => sum + bind.length, 0)
+  return workers * PER_WORKER + sockets + upstreams.reduce((sum, upstream) => sum + takenBy(upstream), 0)
+}
+
+/** A connection for questions and one for notifications; one to keep sticky entries; a file that is read, or a query. */
+function takenBy({ discovery, sticky }: UpstreamConfig): number {
+  const kept = sticky?.persist == null ? 0 : 1
+  return kept + (discovery === null ? 0 : discovery.type === 'redis-keys' ? 2 : 1)
 }

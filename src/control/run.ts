@@ -10,6 +10,7 @@ import { createLogger, type ProgramLogger } from '../observe/logger.ts'
 import { Notifier } from '../systemd/notify.ts'
 import { connectionCapacity, neededDescriptors } from './descriptors.ts'
 import { OrderlyExit } from './orderly-exit.ts'
+import { watchRoom } from './room-watch.ts'
 import { ServingService } from './serving-service.ts'
 import { Signals } from './signals.ts'
 import { startWatchdog } from './watchdog.ts'
@@ -56,6 +57,7 @@ export async function runService(options: { configFile: string }): Promise<never
   await start(service, exit)
   logCapacity(log, service, descriptorLimit)
   startWatchdog(service.balancer.supervisor, notifier)
+  watchRoom(service.balancer, log)
   signals.attach(
     {
       reload: () => void service.reload('signal'),

@@ -190,7 +190,7 @@ export class Acceptor {
         core.unreserve()
         if (fd === -EAGAIN || USELESS.includes(-fd)) return false
         if (OUT_OF_RESOURCES.includes(-fd)) {
-          core.shortOfDescriptorsAtMs = core.nowMs
+          core.noteShortage()
           return false
         }
         continue

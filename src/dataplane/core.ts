@@ -196,6 +196,12 @@ export class Core {
     this.publishOldest()
   }
 
+  /** No descriptor was left, for a client or for a backend. */
+  noteShortage(): void {
+    this.shortOfDescriptorsAtMs = this.nowMs
+    this.cells[WorkerCell.shortages]! += 1
+  }
+
   /** Tells main which generation is the oldest that this worker still serves, so that its rows can be used again. */
   publishOldest(): void {
     Atomics.store(this.cells, WorkerCell.oldestGeneration, this.servings.oldestGeneration())

@@ -167,7 +167,7 @@ export class Dialer {
    */
   #waitForDescriptor(connection: number): boolean {
     const core = this.#core
-    core.shortOfDescriptorsAtMs = core.nowMs
+    core.noteShortage()
     if (core.nowMs >= core.slots.dialedAt[connection]! + this.#connectTimeoutMs(connection)) return false
     core.slots.attempts[connection]!--
     this.#leaveBackend(connection)

@@ -20,10 +20,11 @@ export const ControlCell = { generation: 0, stop: 1, open: 2 } as const
  *   2  generation   the snapshot it has switched to
  *   3  accepted     connections it ever accepted, modulo 2^32
  *   4  oldest       the lowest generation it serves or holds connections of
- * ```
  *   5  capacity     connections its slots have room for
  *   6  epoll        its epoll descriptor plus one
  *   7  epoch        the last change of members that it has taken over
+ *   8  shortages    how often it was short of file descriptors, modulo 2^32
+ * ```
  */
 export const WORKER_CELLS = 16
 
@@ -36,4 +37,5 @@ export const WorkerCell = {
   capacity: 5,
   epoll: 6,
   epoch: 7,
+  shortages: 8,
 } as const

@@ -24,6 +24,7 @@ for (const workers of [1, 2]) {
     const waiting = await Promise.all(Array.from({ length: LIMIT }, () => relay.connect()))
     for (const client of waiting) await client.say('hello')
     await checkHeldBack(relay, served, waiting)
+    await relay.lb.logged(/warn {2}limits\.connections is reached, so clients wait.* connections=2/)
     for (const [n, client] of served.entries()) {
       await leave(client)
       await waitUntil(`${n + 1} of those who wait are served`, () => countServed(waiting) === n + 1, 5000 * patience)
@@ -69,6 +70,7 @@ test(
     const waiting = [await relay.connect(), await relay.connect(), await relay.connect()]
     for (const client of waiting) await client.say('hello')
     await checkHeldBack(relay, [before, ...served], waiting)
+    await relay.lb.logged(/warn {2}No file descriptor is left, so clients wait/)
     for (const [n, client] of [before, ...served].entries()) {
       await leave(client)
       await waitUntil(`${n + 1} of those who wait are served`, () => countServed(waiting) === n + 1, 5000 * patience)
