@@ -24,7 +24,7 @@ for (const workers of [1, 2]) {
     const waiting = await Promise.all(Array.from({ length: LIMIT }, () => relay.connect()))
     for (const client of waiting) await client.say('hello')
     await checkHeldBack(relay, served, waiting)
-    await relay.lb.logged(/warn {2}limits\.connections is reached, so clients wait.* connections=2/)
+    await relay.lb.logged(/warn {2}limits\.connections is reached, so clients wait.* connections=3/)
     for (const [n, client] of served.entries()) {
       await leave(client)
       await waitUntil(`${n + 1} of those who wait are served`, () => countServed(waiting) === n + 1, 5000 * patience)
