@@ -82,7 +82,15 @@ const table = [
     'proxy',
     'connect',
     'SC',
-    'No backend could be chosen: none is there, or all are down or full.',
+    'No backend could be chosen: none is there, or none may get connections.',
+  ],
+  [
+    'backendsFull',
+    'backends-full',
+    'proxy',
+    'connect',
+    'sQ',
+    'No backend could be chosen: those that may get connections have maxConnections.',
   ],
   [
     'noDescriptors',
