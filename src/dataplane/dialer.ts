@@ -267,10 +267,11 @@ export class Dialer {
     return isOwnWant(errno) ? CauseCode.noDescriptors : CauseCode.connectFailed
   }
 
-  /** None was chosen. That is told from being full by what workers choose by, and only here: it takes a look at each. */
+  /** None was chosen: why is looked for only now, for it takes a look at each. */
   #causeOfNoChoice(connection: number): number {
     const upstream = this.#core.upstreamOf(connection)
-    return upstream.mayServe(this.#core.panics[upstream.policy.row]!) ? CauseCode.backendsFull : CauseCode.noBackend
+    if (upstream.backends.length === 0) return CauseCode.noBackend
+    return upstream.mayServe(this.#core.panics[upstream.policy.row]!) ? CauseCode.backendsFull : CauseCode.backendsDown
   }
 
   #wasTried(row: number): boolean {

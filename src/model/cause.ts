@@ -76,13 +76,14 @@ const table = [
     'sC',
     'The last attempt did not answer within connect.timeout.',
   ],
+  ['noBackend', 'no-backend', 'proxy', 'connect', 'SC', 'The upstream has no backend at all.'],
   [
-    'noBackend',
-    'no-backend',
+    'backendsDown',
+    'backends-down',
     'proxy',
     'connect',
     'SC',
-    'No backend could be chosen: none is there, or none may get connections.',
+    'No backend could be chosen: all are down, ejected, draining or in maintenance.',
   ],
   [
     'backendsFull',
@@ -90,7 +91,7 @@ const table = [
     'proxy',
     'connect',
     'sQ',
-    'No backend could be chosen: those that may get connections have maxConnections.',
+    'No backend could be chosen: those that are up have maxConnections.',
   ],
   [
     'noDescriptors',

@@ -39,10 +39,13 @@ function keysOf(value: unknown): string[] {
 
 test('The status of an upstream whose discovery has lost its source says so, though it has no backend', async (t) => {
   const nobody = await freePort()
-  const { lb } = await startUpstream(
+  const { lb, port } = await startUpstream(
     t,
     `{ discovery: { type: redis-keys, redis: { url: "redis://127.0.0.1:${nobody}" }, interval: 200ms } }`,
   )
+  await tryGreeting(t, port)
+  const [line] = await lb.accessLog(1)
+  assert.equal(line?.cause, 'no-backend')
   const discoveryOf = async () => (await lb.status()).upstreams[0]!.discovery!
   await waitUntil('it is lost', async () => (await discoveryOf()).state === 'lost')
   const { reason, ...rest } = await discoveryOf()
@@ -193,7 +196,7 @@ test('Clients whose backends are all down, or whose attempts all fail, are count
   await reload(`{ servers: [{ address: "127.0.0.1:${drained}", state: maintenance, maxConnections: 1 }] }`)
   await tryGreeting(t, port)
   const causes = (await lb.accessLog(2)).map(({ cause }) => cause)
-  assert.deepEqual(causes, ['connect-failed', 'no-backend'])
+  assert.deepEqual(causes, ['connect-failed', 'backends-down'])
   assert.equal((await lb.status()).listeners[0]!.turnedAway, 2)
 })
 

@@ -31,6 +31,7 @@ const BEFORE_BACKEND: ReadonlySet<number> = new Set([
   CauseCode.connectFailed,
   CauseCode.connectTimeout,
   CauseCode.noBackend,
+  CauseCode.backendsDown,
   CauseCode.backendsFull,
   CauseCode.noDescriptors,
 ])
