@@ -1,6 +1,7 @@
 import { styleText } from 'node:util'
 import { withoutSecrets } from '../config/without-secrets.ts'
 import type { ConfigIssue } from '../model/errors.ts'
+import { harmless } from './harmless.ts'
 
 export interface ReportOptions {
   /** Whether ANSI colours are wanted; the environment and the terminal are not asked. */
@@ -53,9 +54,4 @@ function excerpt(line: string, issue: ConfigIssue, paint: (caret: string) => str
     `${gutter} | ${part}`.trimEnd(),
     `${' '.repeat(gutter.length)} | ${' '.repeat(column - 1 - start)}${paint('^')}`,
   ]
-}
-
-/** Every character that a terminal would act on becomes one that takes one column. */
-function harmless(text: string): string {
-  return text.replace(/\t/g, ' ').replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, '·')
 }

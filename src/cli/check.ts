@@ -1,31 +1,31 @@
 import { loadConfig } from '../config/load.ts'
 import { formatAddress } from '../model/address.ts'
 import type { Config } from '../model/config.ts'
-import { ConfigError, type ConfigIssue, McsError } from '../model/errors.ts'
+import { ConfigError, McsError } from '../model/errors.ts'
 import { ExitCode } from './exit-code.ts'
 import { printIssues, printJson, printLine } from './print.ts'
 
 /** `mcs-lb check`: every fault of the file at once; exits 0 or 78 and starts nothing. */
 export async function check(options: { readonly config: string; readonly json?: boolean }): Promise<ExitCode> {
-  const result = await load(options.config)
-  const issues = 'issues' in result ? result.issues : []
-  if (options.json) printJson({ valid: issues.length === 0, issues })
-  else if ('config' in result) printLine(describe(options.config, result.config))
-  else await printIssues(issues)
-  return issues.length === 0 ? ExitCode.good : ExitCode.badConfig
+  try {
+    const config = await loadConfig(options.config)
+    if (options.json) printJson({ valid: true, issues: [] })
+    else printLine(describe(options.config, config))
+    return ExitCode.good
+  } catch (error) {
+    if (!(error instanceof McsError)) throw error
+    if (options.json) printJson({ valid: false, issues: describeFaults(options.config, error) })
+    else if (error instanceof ConfigError) await printIssues(error.issues)
+    else throw error
+    return ExitCode.badConfig
+  }
 }
 
-async function load(file: string): Promise<{ config: Config } | { issues: readonly ConfigIssue[] }> {
-  try {
-    return { config: await loadConfig(file) }
-  } catch (error) {
-    if (error instanceof ConfigError) return { issues: error.issues }
-    // A file that cannot be read has one fault: itself.
-    if (error instanceof McsError) {
-      return { issues: [{ file, line: 1, column: 1, path: '', message: error.message, hint: '' }] }
-    }
-    throw error
-  }
+/** A file that cannot be read has one fault, which stands nowhere in it. */
+function describeFaults(file: string, error: McsError): unknown[] {
+  const { code } = error
+  if (error instanceof ConfigError) return error.issues.map((issue) => ({ code, ...issue }))
+  return [{ code, file, message: error.message }]
 }
 
 function describe(file: string, config: Config): string {

@@ -3,6 +3,7 @@ import type { ConfigIssue } from '../model/errors.ts'
 import { askProcess } from './admin-socket.ts'
 import { refuse } from './answer.ts'
 import { ExitCode } from './exit-code.ts'
+import { harmless } from './harmless.ts'
 import { printIssues, printJson, printLine } from './print.ts'
 import type { AdminCommandOptions } from './program.ts'
 
@@ -26,7 +27,9 @@ function withoutEmptyHints(result: ReloadResult): unknown {
 async function printResult(result: ReloadResult): Promise<void> {
   switch (result.outcome) {
     case 'serving':
-      return printLine(`Serving generation ${result.generation} (prepared in ${Math.round(result.durationMs)} ms).`)
+      printLine(`Serving generation ${result.generation} (prepared in ${Math.round(result.durationMs)} ms).`)
+      for (const warning of result.warnings) printLine(`warning: ${harmless(warning)}`)
+      return
     case 'unchanged':
       return printLine(`Already serving generation ${result.generation}: the file says nothing new.`)
     case 'refused':

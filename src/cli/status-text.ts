@@ -1,28 +1,47 @@
-import type { ServiceStatus } from '../control/service.ts'
+import type { BackendStatus, DiscoveryState, ServiceStatus } from '../control/service.ts'
+import { harmless } from './harmless.ts'
 
 type Cell = string | number
 
 /** Columns of figures. */
-const rightAligned = new Set(['WEIGHT', 'ACTIVE', 'ACCEPTED', 'CONNECTIONS', 'FAILURES', 'RESTARTS', 'UP', 'DOWN'])
+const rightAligned = new Set([
+  'WEIGHT',
+  'ACTIVE',
+  'MAX',
+  'ACCEPTED',
+  'TURNED AWAY',
+  'CONNECTIONS',
+  'FAILURES',
+  'MEMBERS',
+  'FOUND',
+  'RESTARTS',
+  'UP',
+  'DOWN',
+])
+
+/** What others wrote into a reason may be long; `--json` has the whole of it. */
+const maxReasonCharacters = 160
 
 /** The status as `mcs-lb status` prints it: a few lines on the process, then one table for each kind of thing. */
 export function formatStatus(status: ServiceStatus): string {
   return [
     formatProcess(status),
     formatTable(
-      ['LISTENER', 'ADDRESS', 'UPSTREAM', 'ACTIVE', 'ACCEPTED', 'UP', 'DOWN'],
+      ['LISTENER', 'ADDRESS', 'UPSTREAM', 'ACTIVE', 'ACCEPTED', 'TURNED AWAY', 'UP', 'DOWN'],
       status.listeners.map((row) => [
         row.name,
         row.addresses.join(' '),
         row.upstream,
         row.active,
         row.accepted,
+        row.turnedAway,
         formatBytes(row.bytesUp),
         formatBytes(row.bytesDown),
       ]),
     ),
     formatBackends(status),
-    formatChecks(status),
+    formatTroubles(status),
+    formatDiscoveries(status),
     formatTable(
       ['WORKER', 'STATE', 'CONNECTIONS', 'ACCEPTED', 'RESTARTS'],
       status.workers.map((row) => [`${row.id}`, row.state, row.connections, row.accepted, row.restarts]),
@@ -37,9 +56,13 @@ export function formatStatus(status: ServiceStatus): string {
 }
 
 function formatProcess(status: ServiceStatus): string {
-  const { lastReload, connections, descriptors, accessLog } = status
+  const { lastReload, connections, descriptors, accessLog, drain } = status
+  const state =
+    drain === undefined
+      ? `${status.state} since ${status.startedAt}`
+      : `started ${status.startedAt}, draining since ${drain.since}, ends by ${drain.endsBy}`
   return [
-    `mcs-lb ${status.version}, pid ${status.pid}, ${status.state} since ${status.startedAt}`,
+    `mcs-lb ${status.version}, pid ${status.pid}, ${state}`,
     `file         ${status.configFile}, generation ${status.generation}`,
     `last reload  ${lastReload.result} (${lastReload.trigger}, ${Math.round(lastReload.durationMs)} ms) at ${lastReload.at}`,
     `connections  ${connections.active} active of ${connections.limit}, ${connections.total} in all`,
@@ -49,32 +72,80 @@ function formatProcess(status: ServiceStatus): string {
 }
 
 function formatBackends({ upstreams }: ServiceStatus): string {
-  const rows = upstreams.flatMap((upstream) =>
-    upstream.backends.map((row) => [
-      upstream.name,
-      upstream.balance,
-      row.address,
-      row.state,
-      row.weight,
-      row.active,
-      row.connections,
-      row.connectFailures,
-      formatBytes(row.bytesUp),
-      formatBytes(row.bytesDown),
-    ]),
-  )
+  const rows = upstreams.flatMap(({ name, balance, state, backends }): Cell[][] => {
+    const upstream = [name, state === 'removed' ? '-' : balance]
+    const rows = backends.map((row) => [...upstream, ...backendCells(row)])
+    // An upstream that nobody serves is what one looks for first.
+    const isEmpty = state === 'serving' && backends.every((row) => row.state === 'removed')
+    return isEmpty ? [[...upstream, 'none', '-', '-', 0, '-', '-', '-', '-', '-'], ...rows] : rows
+  })
   return formatTable(
-    ['UPSTREAM', 'BALANCE', 'BACKEND', 'STATE', 'WEIGHT', 'ACTIVE', 'CONNECTIONS', 'FAILURES', 'UP', 'DOWN'],
+    ['UPSTREAM', 'BALANCE', 'BACKEND', 'STATE', 'WEIGHT', 'ACTIVE', 'MAX', 'CONNECTIONS', 'FAILURES', 'UP', 'DOWN'],
     rows,
   )
 }
 
-/** What the checks of backends that are not well have found. */
-function formatChecks({ upstreams }: ServiceStatus): string {
-  const rows = upstreams.flatMap(({ name, backends }) =>
-    backends.flatMap(({ address, check = 'passed' }) => (check === 'passed' ? [] : [[name, address, check]])),
-  )
-  return formatTable(['UPSTREAM', 'BACKEND', 'LAST CHECK'], rows)
+function backendCells(row: BackendStatus): Cell[] {
+  const isRemoved = row.state === 'removed'
+  return [
+    row.address,
+    row.state,
+    isRemoved ? '-' : row.weight,
+    row.active,
+    row.maxConnections ?? '-',
+    row.connections,
+    row.connectFailures,
+    formatBytes(row.bytesUp),
+    formatBytes(row.bytesDown),
+  ]
+}
+
+/** What the checks of backends that are not well have found, and how long others sit out. */
+function formatTroubles({ upstreams }: ServiceStatus): string {
+  const all = upstreams.flatMap(({ name, backends }) => backends.map((backend) => ({ name, ...backend })))
+  const checked = all.filter(({ check = 'passed' }) => check !== 'passed')
+  const ejected = all.filter(({ ejectedUntil }) => ejectedUntil !== undefined)
+  return [
+    formatTable(
+      ['UPSTREAM', 'BACKEND', 'LAST CHECK'],
+      checked.map(({ name, address, check }) => [name, address, check!]),
+    ),
+    formatTable(
+      ['UPSTREAM', 'BACKEND', 'EJECTED UNTIL'],
+      ejected.map(({ name, address, ejectedUntil }) => [name, address, ejectedUntil!]),
+    ),
+  ]
+    .filter((table) => table !== '')
+    .join('\n\n')
+}
+
+/** What each discovery believes, and why. */
+function formatDiscoveries({ upstreams }: ServiceStatus): string {
+  const rows = upstreams.flatMap(({ name, discovery }) => {
+    if (discovery === undefined) return []
+    const { type, state, members, found, lastGoodReadMs } = discovery
+    const lastGood = lastGoodReadMs === null ? 'never' : new Date(lastGoodReadMs).toISOString()
+    return [[name, type, state, members, found, lastGood, describeDiscovery(discovery)]]
+  })
+  return formatTable(['UPSTREAM', 'DISCOVERY', 'STATE', 'MEMBERS', 'FOUND', 'LAST GOOD READ', 'WHY'], rows)
+}
+
+function describeDiscovery({ reason, restored, heldBack, refused }: DiscoveryState): string {
+  const counts = Object.entries(refused).map(([why, count]) => `${count} ${why}`)
+  return [
+    ...(reason === '' ? [] : [cut(reason)]),
+    ...(restored ? ['members are those believed before'] : []),
+    ...(heldBack === null ? [] : [`removal of ${heldBack.members} held back ${formatHold(heldBack.remainingMs)}`]),
+    ...(counts.length === 0 ? [] : [`refused: ${counts.join(', ')}`]),
+  ].join('; ')
+}
+
+function formatHold(remainingMs: number | null): string {
+  return remainingMs === null ? 'for ever (holdBack: never)' : `for ${Math.ceil(remainingMs / 1000)} s`
+}
+
+function cut(text: string): string {
+  return text.length <= maxReasonCharacters ? text : `${text.slice(0, maxReasonCharacters)}…`
 }
 
 /** `999 B`, `1.5 MiB`. */
@@ -92,14 +163,13 @@ export function formatBytes(bytes: number): string {
 /** Columns as wide as their widest cell, two blanks apart; empty where there are no rows. */
 function formatTable(head: readonly string[], rows: readonly (readonly Cell[])[]): string {
   if (rows.length === 0) return ''
-  const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => `${row[column]}`.length)))
+  const table = [head, ...rows].map((row) => row.map((cell) => harmless(`${cell}`)))
+  const widths = head.map((_, column) => table.reduce((widest, row) => Math.max(widest, row[column]!.length), 0))
   const isRight = head.map((title) => rightAligned.has(title))
-  return [head, ...rows]
+  return table
     .map((row) =>
       row
-        .map((cell, column) =>
-          isRight[column] ? `${cell}`.padStart(widths[column] ?? 0) : `${cell}`.padEnd(widths[column] ?? 0),
-        )
+        .map((cell, column) => (isRight[column] ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!)))
         .join('  ')
         .trimEnd(),
     )

@@ -87,7 +87,12 @@ export class BackendStates {
     if (backend === undefined || backend.isEjected) return
     const { upstream } = backend
     const total = upstream.groups.reduce((sum, group) => sum + group.length, 0)
-    if (upstream.ejections?.noteFailing(backend.key, performance.now(), total) !== true) return
+    const verdict = upstream.ejections?.noteFailing(backend.key, performance.now(), total)
+    if (verdict === 'spared') {
+      const fields = { ...this.#describe(backend), maxShare: upstream.config.outlier?.maxShare }
+      this.#options.log.warn('Not ejected: connections to it fail, but maxShare of the backends is reached', fields)
+    }
+    if (verdict !== 'ejected') return
     backend.isEjected = true
     this.#options.log.warn('A backend is ejected: connections to it failed', {
       ...this.#describe(backend),
@@ -100,6 +105,11 @@ export class BackendStates {
   /** What the last check of a backend said; undefined where it is not checked, or was not yet. */
   lastCheck(upstream: string, address: string): ProbeResult | undefined {
     return this.#checker.state(backendKey(upstream, address))?.lastResult ?? undefined
+  }
+
+  /** When the ejection of a backend ends, monotonic ms; undefined where it is not ejected. */
+  ejectionEndsAtMs(upstream: string, address: string): number | undefined {
+    return this.#upstreams.get(upstream)?.ejections?.endsAtMs(backendKey(upstream, address))
   }
 
   close(): void {
@@ -286,7 +296,7 @@ function createUpstream(config: UpstreamConfig): Upstream {
 function configure(upstream: Upstream, config: UpstreamConfig): void {
   const { outlier, slowStartMs } = config
   upstream.config = config
-  upstream.ejections = outlier === null ? null : new EjectionPolicy(outlier, upstream.ejections?.ejections())
+  upstream.ejections = outlier === null ? null : new EjectionPolicy(outlier, upstream.ejections)
   upstream.slowStart = new SlowStart(slowStartMs, upstream.slowStart.started())
 }
 

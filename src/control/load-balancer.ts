@@ -10,7 +10,14 @@ import { createSharedMemory, type SharedMemory } from '../shared/worker-memory.t
 import { connectionCapacity } from './descriptors.ts'
 import { ListeningSockets, type OpenSocket, type SocketWish, socketKey } from './listening-sockets.ts'
 import { type Age, RowRegistry } from './row-registry.ts'
-import { type BuiltSnapshot, buildMembership, buildSnapshot, type Members, type Rows } from './snapshot-builder.ts'
+import {
+  type BuiltSnapshot,
+  buildMembership,
+  buildSnapshot,
+  type Members,
+  type Rows,
+  upstreamOfKey,
+} from './snapshot-builder.ts'
 import { ANSWER_TIMEOUT_MS, Supervisor, type SupervisorEvents, tooLate } from './supervisor.ts'
 
 /**
@@ -227,7 +234,7 @@ export class LoadBalancer {
   #retainRows(age: Age): void {
     const used = this.#current?.used
     const backends = used?.backends ?? new Map<string, ReadonlySet<string>>()
-    const isMember = (key: string) => backends.get(key.slice(0, key.indexOf(' ')))?.has(key) === true
+    const isMember = (key: string) => backends.get(upstreamOfKey(key))?.has(key) === true
     this.rows.listeners.retain(used?.listeners ?? new Set(), age)
     this.rows.upstreams.retain(used?.upstreams ?? new Set(), age)
     this.rows.backends.retain({ has: isMember }, age)

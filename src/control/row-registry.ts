@@ -89,6 +89,11 @@ export class RowRegistry {
     return [...this.#byKey.values()].map((entry) => entry.row)
   }
 
+  /** The owners of {@link rowsInUse}. */
+  owners(): { readonly key: string; readonly name: string; readonly row: number }[] {
+    return [...this.#byKey].map(([key, { name, row }]) => ({ key, name, row }))
+  }
+
   /** The name that belongs to a row. */
   nameOf(row: number): string {
     return this.#names[row] ?? 'unknown'

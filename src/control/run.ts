@@ -144,8 +144,7 @@ class Followers {
     this.#watcher = null
     if (!reload.watch) return
     const onGone = () => {
-      const generation = service.balancer.current?.snapshot.generation
-      this.#log.warn(`${service.configFile} is gone; generation ${generation} goes on serving`)
+      this.#log.warn(`${service.configFile} is gone; generation ${service.generation} goes on serving`)
     }
     const watcher = watchConfig(
       service.configFile,

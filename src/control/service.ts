@@ -13,7 +13,13 @@ export interface Service {
 export type ReloadTrigger = 'start' | 'file' | 'signal' | 'admin'
 
 export type ReloadResult =
-  | { readonly outcome: 'serving'; readonly generation: number; readonly durationMs: number }
+  | {
+      readonly outcome: 'serving'
+      readonly generation: number
+      readonly durationMs: number
+      /** Sentences on what was served all the same. */
+      readonly warnings: readonly string[]
+    }
   /** The file says what is already served. */
   | { readonly outcome: 'unchanged'; readonly generation: number }
   /** Nothing was changed; `generation` is the one that goes on serving. */
@@ -36,6 +42,9 @@ export interface ServiceStatus {
   readonly startedAt: string
   readonly configFile: string
   readonly state: 'starting' | 'serving' | 'draining'
+  /** While it drains: when that began, and when what is still open then is ended. ISO 8601. */
+  readonly drain?: { readonly since: string; readonly endsBy: string }
+  /** Of the file that was served last. */
   readonly generation: number
   readonly lastReload: {
     readonly trigger: ReloadTrigger
@@ -60,35 +69,57 @@ export interface ServiceStatus {
     readonly upstream: string
     readonly active: number
     readonly accepted: number
+    /** Clients for whom no backend was reached. */
+    readonly turnedAway: number
     readonly bytesUp: number
     readonly bytesDown: number
   }[]
-  readonly upstreams: readonly {
-    readonly name: string
-    readonly balance: string
-    /** Where its backends come from besides the file. */
-    readonly discovery?: DiscoveryStatus
-    readonly backends: readonly {
-      readonly address: string
-      readonly state: BackendStateName
-      readonly weight: number
-      readonly priority: number
-      /** Absent where nobody says. */
-      readonly zone?: string
-      /** What its last check said: `passed`, or the step that failed and why. Absent where it is not checked. */
-      readonly check?: string
-      readonly active: number
-      readonly connections: number
-      readonly connectFailures: number
-      readonly bytesUp: number
-      readonly bytesDown: number
-    }[]
-  }[]
+  readonly upstreams: readonly UpstreamStatus[]
   readonly accessLog: { readonly written: number; readonly dropped: number }
 }
 
-/** Whether a backend gets new connections, or why not. */
-export type BackendStateName = 'up' | 'down' | 'ejected' | 'drain' | 'maintenance'
+export interface UpstreamStatus {
+  readonly name: string
+  /** `removed`: the file has it no more, but some of its backends still hold connections. */
+  readonly state: 'serving' | 'removed'
+  /** Empty for one that is removed. */
+  readonly balance: string
+  /** Where its backends come from besides the file. */
+  readonly discovery?: DiscoveryState
+  readonly backends: readonly BackendStatus[]
+}
+
+/** As discovery tells it; `remainingMs` is null where an update is held back for ever, for JSON has no Infinity. */
+export type DiscoveryState = Omit<DiscoveryStatus, 'heldBack'> & {
+  readonly heldBack: { readonly members: number; readonly remainingMs: number | null } | null
+}
+
+export interface BackendStatus {
+  readonly address: string
+  readonly state: BackendStateName
+  /** 0 for one that is removed, as its priority. */
+  readonly weight: number
+  readonly priority: number
+  /** Null where it is not limited. */
+  readonly maxConnections: number | null
+  /** Absent where nobody says. */
+  readonly zone?: string
+  /** What its last check said: `passed`, or the step that failed and why. Absent where it is not checked. */
+  readonly check?: string
+  /** When its ejection ends, ISO 8601. Absent where it is not ejected. */
+  readonly ejectedUntil?: string
+  readonly active: number
+  readonly connections: number
+  readonly connectFailures: number
+  readonly bytesUp: number
+  readonly bytesDown: number
+}
+
+/**
+ * Whether a backend gets new connections, or why not. `full`: it is up and has maxConnections. `removed`: it is no
+ * backend any more, and stays in the status until its last connection has ended.
+ */
+export type BackendStateName = 'up' | 'full' | 'down' | 'ejected' | 'drain' | 'maintenance' | 'removed'
 
 /** Reads, validates and resolves a file, or throws ConfigError. Handed to control so that it knows no YAML. */
 export type LoadConfig = (file: string) => Promise<Config>

@@ -8,10 +8,12 @@ import type { Notifier } from '../systemd/notify.ts'
 import { AccessLogging } from './access-logging.ts'
 import { connectionCapacity } from './descriptors.ts'
 import { LoadBalancer, type Prepared } from './load-balancer.ts'
-import type { LoadConfig, ReloadFault, ReloadResult, ReloadTrigger, Service, ServiceStatus } from './service.ts'
+import { logReload } from './reload-log.ts'
+import type { LoadConfig, ReloadResult, ReloadTrigger, Service, ServiceStatus } from './service.ts'
 import { openDescriptors, readTables } from './status.ts'
 import type { SupervisorEvents } from './supervisor.ts'
 import { Upstreams } from './upstreams.ts'
+import { wallTimeIn } from './wall-time.ts'
 
 /** Asked for again this often while connections drain; systemd stops waiting after what was asked for. */
 const DRAIN_POLL_MS = 50
@@ -41,6 +43,9 @@ export class ServingService implements Service {
   readonly #upstreams: Upstreams
   readonly #startedAt = new Date()
   #state: ServiceStatus['state'] = 'starting'
+  /** Of the last file that served. The balancer's own goes on: what serves while it drains has one too. */
+  #generation = 0
+  #drain: ServiceStatus['drain']
   #lastReload: ServiceStatus['lastReload']
   /** The reload that runs, and the one that waits for it: whoever asks meanwhile gets the latter's answer. */
   #running: Promise<ReloadResult> | null = null
@@ -60,6 +65,11 @@ export class ServingService implements Service {
 
   get configFile(): string {
     return this.#options.configFile
+  }
+
+  /** The generation that the last file served under; 0 before the first. */
+  get generation(): number {
+    return this.#generation
   }
 
   get config(): Config | undefined {
@@ -89,6 +99,7 @@ export class ServingService implements Service {
       startedAt: this.#startedAt.toISOString(),
       configFile,
       state: this.#state,
+      ...(this.#drain === undefined ? {} : { drain: this.#drain }),
       generation: this.#generation,
       lastReload: this.#lastReload,
       descriptors: { limit: descriptorLimit, open: openDescriptors(), capacity },
@@ -109,6 +120,8 @@ export class ServingService implements Service {
   async shutdown(drainMs: number): Promise<number> {
     const { log, notifier } = this.#options
     this.#state = 'draining'
+    const since = new Date().toISOString()
+    this.#drain = { since, endsBy: wallTimeIn(drainMs) }
     notifier.stopping()
     await this.#running
     if (this.config === undefined) return 0
@@ -118,6 +131,7 @@ export class ServingService implements Service {
       .catch((error: unknown) => log.error('Cannot stop accepting in order', { error }))
     log.info('Stopped accepting; connections drain', { connections: this.#open(), drainMs })
     const endsAt = performance.now() + drainMs
+    this.#drain = { since, endsBy: wallTimeIn(drainMs) }
     while (this.#open() > 0 && performance.now() < endsAt) {
       notifier.status(`Draining ${this.#open()} connections`)
       notifier.extendTimeout(EXTEND_USEC)
@@ -127,10 +141,6 @@ export class ServingService implements Service {
     if (left > 0) await this.#abort()
     await this.#access.stop()
     return left
-  }
-
-  get #generation(): number {
-    return this.balancer.current?.snapshot.generation ?? 0
   }
 
   get #isDraining(): boolean {
@@ -160,7 +170,8 @@ export class ServingService implements Service {
       result: result.outcome,
       durationMs: Math.round(performance.now() - startedAt),
     }
-    this.#logResult(trigger, result, wasRefused)
+    const state = this.#isDraining ? 'draining' : 'serving'
+    logReload(this.#options.log, result, { trigger, wasRefused, state: this.config === undefined ? 'nothing' : state })
     // After a refused reload it is as ready as before; after a refused start there is nothing to be ready.
     if (this.config !== undefined && !this.#isDraining) {
       notifier.ready()
@@ -176,7 +187,7 @@ export class ServingService implements Service {
     const { current } = this.balancer
     if (current !== null && sameConfig(config, current.config)) {
       await this.#tellServing(config)
-      return { outcome: 'unchanged', generation: current.snapshot.generation }
+      return { outcome: 'unchanged', generation: this.#generation }
     }
     const access = await this.#access.prepare(config.accessLog)
     const next = await this.#prepare(config).catch((error: unknown) => {
@@ -187,7 +198,8 @@ export class ServingService implements Service {
     await access.commit()
     await this.#upstreams.beforeServing(next)
     const previous = this.balancer.commit(next)
-    this.#upstreams.commit()
+    this.#generation = next.snapshot.generation
+    const warnings = this.#upstreams.commit(previous)
     this.#logChosenPorts(next, previous)
     // Not where it is draining: a signal to stop may have come while this was prepared.
     if (this.#state === 'starting') this.#state = 'serving'
@@ -197,6 +209,7 @@ export class ServingService implements Service {
       outcome: 'serving',
       generation: next.snapshot.generation,
       durationMs: Math.round(performance.now() - startedAt),
+      warnings,
     }
   }
 
@@ -238,31 +251,6 @@ export class ServingService implements Service {
     return { outcome: 'refused', generation, errors: [{ code, message, hint: '' }] }
   }
 
-  #logResult(trigger: ReloadTrigger, result: ReloadResult, wasRefused: boolean): void {
-    const { log } = this.#options
-    switch (result.outcome) {
-      case 'serving':
-        log.info('Serving', { generation: result.generation, trigger, durationMs: result.durationMs })
-        return
-      case 'unchanged':
-        if (wasRefused) log.info(`Already serving generation ${result.generation}; the file is good again`, { trigger })
-        else log[trigger === 'file' ? 'debug' : 'info'](`Already serving generation ${result.generation}`, { trigger })
-        return
-      case 'refused':
-        for (const fault of result.errors) log.error(faultText(fault), { code: fault.code })
-        log.error(this.#refusal(), {
-          generation: result.generation,
-          trigger,
-          errors: result.errors.length,
-        })
-    }
-  }
-
-  #refusal(): string {
-    if (this.config === undefined) return 'Cannot start'
-    return `Refused the configuration; ${this.#isDraining ? 'the process is stopping' : 'the earlier one goes on serving'}`
-  }
-
   #statusLine(result: ReloadResult): string {
     const serving = `Serving generation ${this.#generation}`
     return result.outcome === 'refused' ? `${serving}; the last reload was refused` : serving
@@ -282,13 +270,6 @@ export class ServingService implements Service {
       onFailing: (row, id) => this.#upstreams.onFailing(row, id),
     }
   }
-}
-
-/** One line for a fault: its place, what is wrong, and what would do. */
-function faultText(fault: ReloadFault): string {
-  const place = fault.file === undefined ? '' : `${fault.file}:${fault.line}:${fault.column}: `
-  const path = fault.path === undefined || fault.path === '' ? '' : `${fault.path}: `
-  return `${place}${path}${fault.message}${fault.hint === '' ? '' : `; ${fault.hint}`}`
 }
 
 function stopping(): McsError {

@@ -159,3 +159,8 @@ function groupsOf(upstream: string, members: readonly GroupMember[]): BackendGro
 export function backendKey(upstream: string, address: string): string {
   return `${upstream} ${address}`
 }
+
+/** The upstream of a {@link backendKey}. */
+export function upstreamOfKey(key: string): string {
+  return key.slice(0, key.indexOf(' '))
+}

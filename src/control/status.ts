@@ -1,13 +1,11 @@
 import { readdirSync } from 'node:fs'
-import type { ProbeResult } from '../health/probe.ts'
 import { formatAddress } from '../model/address.ts'
-import type { ServerConfig } from '../model/config.ts'
-import { BackendState } from '../shared/backend-table.ts'
 import { WorkerCell } from '../shared/control-cells.ts'
-import { BackendCounter, ListenerCounter, type WorkerCounters } from '../shared/worker-counters.ts'
+import { ListenerCounter } from '../shared/worker-counters.ts'
 import { socketKey } from './listening-sockets.ts'
 import type { LoadBalancer, Prepared } from './load-balancer.ts'
-import type { BackendStateName, ServiceStatus } from './service.ts'
+import type { ServiceStatus } from './service.ts'
+import { describeUpstreams, type Sum } from './upstream-status.ts'
 import type { Upstreams } from './upstreams.ts'
 
 /** The parts of the status that the load balancer's tables tell. */
@@ -17,8 +15,7 @@ export type TableStatus = Pick<ServiceStatus, 'connections' | 'generations' | 'w
 export async function readTables(balancer: LoadBalancer, health: Upstreams): Promise<TableStatus> {
   const { handles } = balancer.supervisor
   const served = balancer.current!
-  const sum = (read: (counters: WorkerCounters) => number) =>
-    handles.reduce((total, handle) => total + read(handle.counters), 0)
+  const sum: Sum = (read) => handles.reduce((total, handle) => total + read(handle.counters), 0)
   const generations = await balancer.supervisor.connectionsByGeneration()
   return {
     connections: {
@@ -32,8 +29,6 @@ export async function readTables(balancer: LoadBalancer, health: Upstreams): Pro
     upstreams: describeUpstreams(balancer, health, served, sum),
   }
 }
-
-type Sum = (read: (counters: WorkerCounters) => number) => number
 
 function describeWorkers(balancer: LoadBalancer, served: Prepared): ServiceStatus['workers'] {
   return balancer.supervisor.running.map((handle) => ({
@@ -54,55 +49,10 @@ function describeListeners(served: Prepared, sum: Sum): ServiceStatus['listeners
     upstream: served.snapshot.upstreams[upstream]!.name,
     active: sum((counters) => counters.listenerActive(row)),
     accepted: sum((counters) => counters.readListener(row, ListenerCounter.accepted)),
+    turnedAway: sum((counters) => counters.readListener(row, ListenerCounter.turnedAway)),
     bytesUp: sum((counters) => counters.readListener(row, ListenerCounter.bytesUp)),
     bytesDown: sum((counters) => counters.readListener(row, ListenerCounter.bytesDown)),
   }))
-}
-
-function describeUpstreams(
-  balancer: LoadBalancer,
-  health: Upstreams,
-  served: Prepared,
-  sum: Sum,
-): ServiceStatus['upstreams'] {
-  return served.snapshot.upstreams.map(({ name, membership }, index) => {
-    const config = served.config.upstreams[index]!
-    const servers = served.members.get(name) ?? config.servers
-    const discovery = health.discoveryStatus(name)
-    return {
-      name,
-      balance: config.balance,
-      ...(discovery === undefined ? {} : { discovery }),
-      backends: membership.backends.map((backend, position) => ({
-        address: backend.name,
-        state: describeState(balancer.table.state(backend.row)),
-        ...describeServer(servers[position]!),
-        ...describeCheck(health.lastCheck(name, backend.name)),
-        active: balancer.table.active(backend.row),
-        connections: sum((counters) => counters.readBackend(backend.row, BackendCounter.connections)),
-        connectFailures: sum((counters) => counters.readBackend(backend.row, BackendCounter.connectFailures)),
-        bytesUp: sum((counters) => counters.readBackend(backend.row, BackendCounter.bytesUp)),
-        bytesDown: sum((counters) => counters.readBackend(backend.row, BackendCounter.bytesDown)),
-      })),
-    }
-  })
-}
-
-function describeServer({ weight, priority, zone }: ServerConfig): { weight: number; priority: number; zone?: string } {
-  return zone === '' ? { weight, priority } : { weight, priority, zone }
-}
-
-/** The weightiest reason why a backend gets no new connection, or `up`. */
-function describeState(state: number): BackendStateName {
-  if ((state & BackendState.maintenance) !== 0) return 'maintenance'
-  if ((state & BackendState.draining) !== 0) return 'drain'
-  if ((state & BackendState.down) !== 0) return 'down'
-  return (state & BackendState.ejected) === 0 ? 'up' : 'ejected'
-}
-
-function describeCheck(result: ProbeResult | undefined): { check?: string } {
-  if (result === undefined) return {}
-  return { check: result.ok ? 'passed' : `${result.step}: ${result.reason}` }
 }
 
 /** Descriptors that the process has open. */

@@ -4,7 +4,9 @@ import type { Logger } from '../observe/logger.ts'
 import { BackendStates, type ServedUpstream } from './backend-states.ts'
 import { DiscoverySet } from './discovery-set.ts'
 import type { LoadBalancer, Prepared } from './load-balancer.ts'
+import { compareMembers } from './member-changes.ts'
 import { hasPlace, placeMembers, type Wish } from './member-places.ts'
+import { reloadWarnings } from './reload-warnings.ts'
 import type { Members } from './snapshot-builder.ts'
 import { StickyKeepers } from './sticky-keeper.ts'
 
@@ -56,14 +58,18 @@ export class Upstreams {
     return new Map(wishes.map(({ upstream }, i) => [upstream, placements[i]!.servers]))
   }
 
-  /** The prepared configuration serves. */
-  commit(): void {
-    const { config, sockets } = this.#balancer.current!
+  /** The prepared configuration serves, after `previous`. Returns what there is to warn of. */
+  commit(previous: Prepared | null): string[] {
+    const { config, members, sockets } = this.#balancer.current!
     this.#discoveries.commit([...sockets.values()].map(({ address }) => address))
+    if (previous !== null) this.#logReload(previous.members, members)
     // What a new source found between its first answer and now.
     for (const { name } of config.upstreams) this.#changed.add(name)
     this.#endPreparing()
     this.#syncStates()
+    const warnings = reloadWarnings(previous, this.#balancer.current!, (name) => this.#discoveries.statusOf(name))
+    for (const { message, fields } of warnings) this.#log.warn(message, fields)
+    return warnings.map(({ text }) => text)
   }
 
   /** The prepared configuration was refused. */
@@ -79,6 +85,10 @@ export class Upstreams {
 
   lastCheck(upstream: string, address: string): ProbeResult | undefined {
     return this.#states.lastCheck(upstream, address)
+  }
+
+  ejectionEndsAtMs(upstream: string, address: string): number | undefined {
+    return this.#states.ejectionEndsAtMs(upstream, address)
   }
 
   discoveryStatus(upstream: string): ReturnType<DiscoverySet['statusOf']> {
@@ -118,7 +128,7 @@ export class Upstreams {
       this.#log.error('Cannot take over what discovery found; the earlier backends stay', { upstream, error })
       return
     }
-    this.#log.info('Backends changed', { upstream, backends: members.length })
+    this.#logChange(upstream, 'discovery', current!.members.get(upstream) ?? [], members)
     const { upstreams } = this.#balancer.current!.snapshot
     this.#sticky.followMembers(upstreams.find(({ name }) => name === upstream)!)
     this.#syncStates()
@@ -151,6 +161,22 @@ export class Upstreams {
       if (!hasPlace(this.#balancer.roomForBackends())) this.#retryCrowded()
       else for (const upstream of [...this.#crowded]) this.#onMembers(upstream)
     }, CROWDED_RETRY_MS).unref()
+  }
+
+  #logReload(before: Members, after: Members): void {
+    for (const upstream of new Set([...before.keys(), ...after.keys()])) {
+      this.#logChange(upstream, 'reload', before.get(upstream) ?? [], after.get(upstream) ?? [])
+    }
+  }
+
+  #logChange(
+    upstream: string,
+    trigger: 'reload' | 'discovery',
+    before: readonly ServerConfig[],
+    after: readonly ServerConfig[],
+  ): void {
+    const changes = compareMembers(before, after)
+    if (changes !== null) this.#log.info('Backends changed', { upstream, trigger, backends: after.length, ...changes })
   }
 
   #syncStates(): void {

@@ -14,7 +14,7 @@ import { Errno } from '../kernel/errno.ts'
 import { CauseCode } from '../model/cause.ts'
 import type { BackendSnapshot, ListenerSnapshot } from '../model/snapshot.ts'
 import { MAX_RECORDED_ATTEMPTS } from '../shared/access-record.ts'
-import { BackendCounter } from '../shared/worker-counters.ts'
+import { BackendCounter, ListenerCounter } from '../shared/worker-counters.ts'
 import type { Closer } from './closer.ts'
 import type { Core } from './core.ts'
 import type { Outcomes } from './outcomes.ts'
@@ -225,6 +225,7 @@ export class Dialer {
     const errno = slots.attempts[connection] === 0 ? 0 : slots.errno[connection]!
     const cause = this.#causeOf(connection, errno)
     const listener = this.#listenerOf(connection)
+    core.counters.addListener(listener.row, ListenerCounter.turnedAway, 1)
     if (listener.onUnavailable === 'reset') {
       this.#closer.end(connection, cause, errno, true)
       return
@@ -261,9 +262,16 @@ export class Dialer {
   }
 
   #causeOf(connection: number, errno: number): number {
-    if (this.#core.slots.attempts[connection] === 0) return CauseCode.noBackend
+    if (this.#core.slots.attempts[connection] === 0) return this.#causeOfNoChoice(connection)
     if (errno === ETIMEDOUT) return CauseCode.connectTimeout
     return isOwnWant(errno) ? CauseCode.noDescriptors : CauseCode.connectFailed
+  }
+
+  /** None was chosen: why is looked for only now, for it takes a look at each. */
+  #causeOfNoChoice(connection: number): number {
+    const upstream = this.#core.upstreamOf(connection)
+    if (upstream.backends.length === 0) return CauseCode.noBackend
+    return upstream.mayServe(this.#core.panics[upstream.policy.row]!) ? CauseCode.backendsFull : CauseCode.backendsDown
   }
 
   #wasTried(row: number): boolean {

@@ -45,6 +45,14 @@ export class ServingUpstream {
     return position === undefined ? undefined : this.backends[position]
   }
 
+  /** Whether a backend might be chosen if it had room. `panicBits` as for {@link TieredBalancer.choose}. */
+  mayServe(panicBits: number): boolean {
+    const { table } = this.#memory
+    return this.#membership.groups.some(({ rows }, group) =>
+      rows.some((row) => table.isAvailable(row, ((panicBits >>> group) & 1) === 1)),
+    )
+  }
+
   get balancer(): TieredBalancer {
     return this.#balancer
   }

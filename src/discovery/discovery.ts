@@ -47,7 +47,7 @@ export interface DiscoveryStatus {
   readonly found: number
   /** Whether the members are those that an earlier process left. */
   readonly restored: boolean
-  /** An update that is held back; `remainingMs` is Infinity where it waits for ever. */
+  /** An update that is held back; `remainingMs` is whole, and Infinity where it waits for ever. */
   readonly heldBack: { readonly members: number; readonly remainingMs: number } | null
   /** Entries of the last complete read that were refused. */
   readonly refused: Readonly<Partial<Record<RefusalReason, number>>>
@@ -166,7 +166,10 @@ class SourceFollower implements Discovery {
       heldBack:
         heldBack === undefined
           ? null
-          : { members: heldBack.removed.length, remainingMs: Math.max(0, heldBack.untilMs - performance.now()) },
+          : {
+              members: heldBack.removed.length,
+              remainingMs: Math.ceil(Math.max(0, heldBack.untilMs - performance.now())),
+            },
       refused: { ...this.#refused },
     }
   }

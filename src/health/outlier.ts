@@ -10,6 +10,9 @@ export interface Ejection {
   readonly isEjected: boolean
 }
 
+/** What comes of a backend that is failing: `spared` where `maxShare` forbids that it sits out. */
+export type Verdict = 'ejected' | 'spared'
+
 /**
  * Decides which backends sit out because connections to them failed, and for how long: the n-th time in a row takes
  * n × `ejectionMs`, and each `ejectionMs` of good service after it makes n smaller by one. Pure: the clock is passed in,
@@ -18,28 +21,38 @@ export interface Ejection {
 export class EjectionPolicy {
   readonly #config: OutlierConfig
   readonly #ejections: Map<string, Ejection>
+  /** When backends were last spared, of those that were since an ejection last ended. */
+  readonly #spared: Map<string, number>
   #ejectedCount = 0
 
-  /** `carried` is what {@link ejections} of a predecessor gave: the ejections go on as they are. */
-  constructor(config: OutlierConfig, carried: ReadonlyMap<string, Ejection> = new Map()) {
+  /** The ejections of a `predecessor` go on as they are. */
+  constructor(config: OutlierConfig, predecessor?: EjectionPolicy | null) {
     this.#config = config
-    this.#ejections = new Map(carried)
-    for (const { isEjected } of carried.values()) if (isEjected) this.#ejectedCount++
+    this.#ejections = new Map(predecessor?.ejections())
+    this.#spared = new Map(predecessor ? predecessor.#spared : [])
+    for (const { isEjected } of this.#ejections.values()) if (isEjected) this.#ejectedCount++
   }
 
   /**
-   * A backend has failed as often in a row as the configuration says. Returns whether it is ejected now: not where it is
-   * already, or where `maxShare` of the `total` backends are; one of two or more always may.
+   * A backend has failed as often in a row as the configuration says. It is ejected, unless `maxShare` of the `total`
+   * backends are; one of two or more always may. Returns what is news: null where it is ejected already, or goes on
+   * failing after it was spared: within `ejectionMs` of the last time, and with no place free since.
    */
-  noteFailing(key: string, nowMs: number, total: number): boolean {
+  noteFailing(key: string, nowMs: number, total: number): Verdict | null {
     const known = this.#ejections.get(key)
-    if (known?.isEjected === true || this.#ejectedCount >= this.#placesFor(total)) return false
+    if (known?.isEjected === true) return null
     const { ejectionMs, maxEjectionMs } = this.#config
+    if (this.#ejectedCount >= this.#placesFor(total)) {
+      const sparedAtMs = this.#spared.get(key) ?? Number.NEGATIVE_INFINITY
+      this.#spared.set(key, nowMs)
+      return nowMs - sparedAtMs < ejectionMs ? null : 'spared'
+    }
+    this.#spared.delete(key)
     const count = (known === undefined ? 0 : this.#countAt(known, nowMs)) + 1
     const durationMs = Math.min(count * ejectionMs, Math.max(ejectionMs, maxEjectionMs))
     this.#ejections.set(key, { count, untilMs: nowMs + durationMs, isEjected: true })
     this.#ejectedCount++
-    return true
+    return 'ejected'
   }
 
   /** Backends whose time is over, each once; they are not ejected any more. */
@@ -50,6 +63,7 @@ export class EjectionPolicy {
         // Good service is counted from now on, not from when somebody might have asked.
         this.#ejections.set(key, { ...ejection, untilMs: nowMs, isEjected: false })
         this.#ejectedCount--
+        this.#spared.clear()
         keys.push(key)
       } else if (!ejection.isEjected && this.#countAt(ejection, nowMs) === 0) this.#ejections.delete(key)
     }
@@ -60,13 +74,23 @@ export class EjectionPolicy {
     return this.#ejections.get(key)?.isEjected === true
   }
 
+  /** When its ejection ends; undefined where it is not ejected. */
+  endsAtMs(key: string): number | undefined {
+    const ejection = this.#ejections.get(key)
+    return ejection?.isEjected === true ? ejection.untilMs : undefined
+  }
+
   /** A backend is gone. */
   forget(key: string): void {
-    if (this.isEjected(key)) this.#ejectedCount--
+    if (this.isEjected(key)) {
+      this.#ejectedCount--
+      this.#spared.clear()
+    }
+    this.#spared.delete(key)
     this.#ejections.delete(key)
   }
 
-  /** What is remembered, by key, for a successor. */
+  /** What is remembered, by key. */
   ejections(): ReadonlyMap<string, Ejection> {
     return new Map(this.#ejections)
   }

@@ -5,7 +5,7 @@ const LISTENER_FIELDS = 4
 const BACKEND_FIELDS = 4
 
 /** Positions of a listener's counters in its row. */
-export const ListenerCounter = { accepted: 0, bytesUp: 1, bytesDown: 2 } as const
+export const ListenerCounter = { accepted: 0, bytesUp: 1, bytesDown: 2, turnedAway: 3 } as const
 /** Positions of a backend's counters in its row. */
 export const BackendCounter = { connections: 0, connectFailures: 1, bytesUp: 2, bytesDown: 3 } as const
 

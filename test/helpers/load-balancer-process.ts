@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { adminRequest } from '#src/admin/client.js'
-import type { ReloadResult, ServiceStatus } from '#src/control/service.js'
+import type { BackendStatus, ReloadResult, ServiceStatus } from '#src/control/service.js'
 import type { Cleanup } from './cleanup.ts'
 import { harshPrefix, patience } from './harsh.ts'
 import { temporaryDirectory } from './temporary-directory.ts'
@@ -143,6 +143,11 @@ export class LoadBalancerProcess {
 
   async status(): Promise<ServiceStatus> {
     return (await adminRequest(this.adminSocket, 'GET', '/status')).body as ServiceStatus
+  }
+
+  /** The backends of the first upstream; not those that it has no more, and that wait for their connections to end. */
+  async servingBackends(): Promise<readonly BackendStatus[]> {
+    return (await this.status()).upstreams[0]!.backends.filter(({ state }) => state !== 'removed')
   }
 
   async tryStatus(): Promise<ServiceStatus | undefined> {

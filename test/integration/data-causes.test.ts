@@ -124,7 +124,7 @@ test('31. Every way a connection can end has its own cause in the access log', a
   assert.deepEqual(seen.sort(byListener), expected.sort(byListener))
 })
 
-test('31. Having no backend with room is a cause of its own', async (t) => {
+test('31. Having no backend with room is a cause of its own, and the status tells who is full', async (t) => {
   const backend = await StreamBackend.start(t)
   const port = await freePort()
   const lb = await LoadBalancerProcess.start(
@@ -140,8 +140,12 @@ upstreams: { web: { servers: [{ address: "${backend.address}", maxConnections: 1
   const [line] = await lb.accessLog(1)
   assert.deepEqual(
     [line?.cause, line?.by, line?.phase, line?.attemptCount, line?.backend],
-    ['no-backend', 'proxy', 'connect', 0, null],
+    ['backends-full', 'proxy', 'connect', 0, null],
   )
+  const { listeners, upstreams } = await lb.status()
+  const [{ state, active, maxConnections } = assert.fail()] = upstreams[0]!.backends
+  assert.deepEqual({ state, active, maxConnections }, { state: 'full', active: 1, maxConnections: 1 })
+  assert.equal(listeners[0]!.turnedAway, 1)
 })
 
 test(

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { test } from 'node:test'
 import { freePort } from '../helpers/free-port.ts'
@@ -86,15 +86,27 @@ test('connections that are left when shutdown.drain is over end with the cause s
   assert.deepEqual(causes, ['client-closed', ...Array.from({ length: 4 }, () => 'shutdown')])
 })
 
-test('a second SIGTERM ends the process at once, with 1', async (t) => {
+test('a second SIGTERM ends the process at once, with 1, and leaves out what takes time', async (t) => {
   const { port, lb } = await setUp(t, '1h')
-  await openClients(t, port, 2)
+  const clients = await openClients(t, port, 2)
   lb.child.kill('SIGTERM')
   await waitUntil('it drains', () => lb.stderr.includes('Stopped accepting'))
+  const said = lb.stderr
   const sentAt = performance.now()
   lb.child.kill('SIGTERM')
   assert.equal(await lb.exited, 1)
   assert.ok(performance.now() - sentAt < 1000)
+  await Promise.all(clients.map((client) => client.ended))
+  assert.equal(lb.stderr, said, 'it says nothing')
+  assert.equal(readFileSync(lb.accessLogFile, 'utf8'), '')
+  assert.ok(existsSync(lb.adminSocket), 'the admin socket stays')
+  const next = new LoadBalancerProcess(t, {
+    config: `admin: { socket: ${lb.adminSocket} }
+listeners: { edge: { bind: "127.0.0.1:${await freePort()}", upstream: web } }
+upstreams: { web: { servers: [{ address: "127.0.0.1:9" }] } }
+`,
+  })
+  await waitUntil('the next process answers on it', async () => (await lb.tryStatus())?.pid === next.pid)
 })
 
 test('a stop while much waits for a slow reader ends in order', async (t) => {

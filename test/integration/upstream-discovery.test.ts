@@ -12,7 +12,7 @@ import { waitUntil } from '../helpers/wait-until.ts'
 
 async function start(t: TestContext, upstream: string, state = 'none') {
   const { lb, port } = await startUpstream(t, upstream, `state: { directory: ${state} }`)
-  const members = async () => (await lb.status()).upstreams[0]!.backends.map(({ address }) => address).sort()
+  const members = async () => (await lb.servingBackends()).map(({ address }) => address).sort()
   const becomes = (...wanted: readonly NamedBackend[]) => {
     const addresses = String(wanted.map(({ address }) => address).sort())
     return waitUntil(`the backends are ${addresses}`, async () => String(await members()) === addresses, 15_000)

@@ -31,6 +31,8 @@ const BEFORE_BACKEND: ReadonlySet<number> = new Set([
   CauseCode.connectFailed,
   CauseCode.connectTimeout,
   CauseCode.noBackend,
+  CauseCode.backendsDown,
+  CauseCode.backendsFull,
   CauseCode.noDescriptors,
 ])
 /** The proxy itself may cut these short, with an end that the other peer did not make. */

@@ -23,6 +23,7 @@ export const sampleStatus: ServiceStatus = {
       upstream: 'chat',
       active: 7,
       accepted: 1234,
+      turnedAway: 5,
       bytesUp: 2048,
       bytesDown: 5 * 1024 * 1024,
     },
@@ -30,6 +31,7 @@ export const sampleStatus: ServiceStatus = {
   upstreams: [
     {
       name: 'chat',
+      state: 'serving',
       balance: 'round-robin',
       backends: [
         {
@@ -37,6 +39,7 @@ export const sampleStatus: ServiceStatus = {
           state: 'up',
           weight: 2,
           priority: 0,
+          maxConnections: 1000,
           active: 7,
           connections: 1230,
           connectFailures: 4,
@@ -54,7 +57,12 @@ export class FakeService implements Service {
   reloads = 0
   reopens = 0
   currentStatus: ServiceStatus = sampleStatus
-  onReload: () => Promise<ReloadResult> = async () => ({ outcome: 'serving', generation: 4, durationMs: 1 })
+  onReload: () => Promise<ReloadResult> = async () => ({
+    outcome: 'serving',
+    generation: 4,
+    durationMs: 1,
+    warnings: [],
+  })
   onReopen: () => Promise<void> = async () => {}
 
   reload(): Promise<ReloadResult> {

@@ -30,8 +30,9 @@ test('POST /reload answers once the reload has ended', async (t) => {
   })
   await reload.asked
   assert.equal(answered, false)
-  reload.finish({ outcome: 'serving', generation: 4, durationMs: 5 })
-  assert.deepEqual(await answer, { status: 200, body: { outcome: 'serving', generation: 4, durationMs: 5 } })
+  const result = { outcome: 'serving', generation: 4, durationMs: 5, warnings: ['one'] } as const
+  reload.finish(result)
+  assert.deepEqual(await answer, { status: 200, body: result })
 })
 
 test('POST /reload answers 422 with the errors of a refused file', async (t) => {

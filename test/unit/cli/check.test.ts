@@ -45,10 +45,14 @@ test('mcs-lb check --json prints whether the file is valid, and the issues', asy
   assert.deepEqual([valid.code, JSON.parse(valid.stdout)], [0, { valid: true, issues: [] }])
   const path = await file(t, bad)
   const invalid = await runProgram(['check', '--json', '--config', path])
-  const result = JSON.parse(invalid.stdout) as { valid: boolean; issues: { file: string; line: number }[] }
+  const result = JSON.parse(invalid.stdout) as {
+    valid: boolean
+    issues: { code: string; file: string; line: number }[]
+  }
   assert.deepEqual([invalid.code, result.valid], [78, false])
   assert.ok(result.issues.length >= 2)
   assert.ok(result.issues.every((issue) => issue.file === path && issue.line >= 1))
+  assert.ok(result.issues.every((issue) => issue.code === 'MCS_CONFIG_INVALID'))
 })
 
 test('mcs-lb check --json places faults of upstreams, and no output has a password', async (t) => {
@@ -77,14 +81,18 @@ test('mcs-lb check --json places faults of upstreams, and no output has a passwo
   assert.ok(!`${stdout}${text.stdout}${text.stderr}`.includes('hunter2'))
 })
 
-test('mcs-lb check exits 78 for a file that cannot be read', async (t) => {
+test('mcs-lb check exits 78 for a file that cannot be read, with the code and without a place', async (t) => {
   const path = join(await temporaryDirectory(t), 'missing.yaml')
+  const message = `Cannot read the configuration file "${path}": there is no such file`
   const text = await runProgram(['check', '--config', path])
-  assert.equal(text.code, 78)
-  assert.match(text.stdout, /missing\.yaml/)
+  assert.deepEqual([text.code, text.stdout], [78, ''])
+  assert.ok(text.stderr.startsWith(`MCS_CONFIG_UNREADABLE: ${message}`), text.stderr)
   const json = await runProgram(['check', '--json', '--config', path])
-  assert.equal(json.code, 78)
-  assert.match((JSON.parse(json.stdout) as { issues: { message: string }[] }).issues[0]?.message ?? '', /missing\.yaml/)
+  assert.deepEqual([json.code, json.stderr], [78, ''])
+  const { valid, issues } = JSON.parse(json.stdout) as { valid: boolean; issues: { message: string }[] }
+  const [{ message: said, ...issue } = assert.fail()] = issues
+  assert.deepEqual([valid, issues.length, issue], [false, 1, { code: 'MCS_CONFIG_UNREADABLE', file: path }])
+  assert.ok(said.startsWith(message), said)
 })
 
 test('mcs-lb check takes the file of MCS_LB_CONFIG, and --config before it', async (t) => {

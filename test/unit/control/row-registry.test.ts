@@ -144,3 +144,13 @@ test('RowRegistry never gives a row to two keys, nor to another key while a gene
 function lastOf(generations: ReadonlyMap<number, unknown>): number {
   return Math.max(...generations.keys())
 }
+
+test('RowRegistry.owners() has those that nothing names any more until their rows are freed', () => {
+  const { registry } = createRegistry()
+  registry.rowFor('a', 'A')
+  registry.retain(new Set(['a']), age(1))
+  registry.retain(new Set(), age(2))
+  assert.deepEqual(registry.owners(), [{ key: 'a', name: 'A', row: 0 }])
+  registry.collect(age(2), () => false)
+  assert.deepEqual(registry.owners(), [])
+})

@@ -16,7 +16,7 @@ const config: OutlierConfig = {
 function durations(policy: EjectionPolicy, goodMs: number, times: number, startMs = 0): number[] {
   let nowMs = startMs
   return Array.from({ length: times }, () => {
-    assert.ok(policy.noteFailing('a', nowMs, 4))
+    assert.equal(policy.noteFailing('a', nowMs, 4), 'ejected')
     const untilMs = policy.ejections().get('a')!.untilMs
     assert.deepEqual(policy.due(untilMs - 1), [])
     assert.deepEqual(policy.due(untilMs), ['a'])
@@ -46,27 +46,27 @@ test('EjectionPolicy.noteFailing() does not remember more ejections than the lon
 
 test('EjectionPolicy.noteFailing() ejects no backend twice', () => {
   const policy = new EjectionPolicy(config)
-  assert.ok(policy.noteFailing('a', 0, 4))
-  assert.equal(policy.noteFailing('a', 10, 4), false)
+  assert.equal(policy.noteFailing('a', 0, 4), 'ejected')
+  assert.equal(policy.noteFailing('a', 10, 4), null)
   assert.equal(policy.ejections().get('a')!.untilMs, 1000)
 })
 
 test('EjectionPolicy.noteFailing() ejects one of two however small the share, and never the only one below 100 %', () => {
   const narrow = { ...config, maxShare: 0 }
-  assert.equal(new EjectionPolicy(narrow).noteFailing('a', 0, 1), false)
+  assert.equal(new EjectionPolicy(narrow).noteFailing('a', 0, 1), 'spared')
   const policy = new EjectionPolicy(narrow)
-  assert.ok(policy.noteFailing('a', 0, 2))
-  assert.equal(policy.noteFailing('b', 0, 2), false)
-  assert.ok(new EjectionPolicy({ ...config, maxShare: 1 }).noteFailing('a', 0, 1))
+  assert.equal(policy.noteFailing('a', 0, 2), 'ejected')
+  assert.equal(policy.noteFailing('b', 0, 2), 'spared')
+  assert.equal(new EjectionPolicy({ ...config, maxShare: 1 }).noteFailing('a', 0, 1), 'ejected')
 })
 
 test('EjectionPolicy.noteFailing() gives the place of one that is back, or gone, to another', () => {
   const policy = new EjectionPolicy(config)
-  assert.ok(policy.noteFailing('a', 0, 2))
+  assert.equal(policy.noteFailing('a', 0, 2), 'ejected')
   policy.due(1000)
-  assert.ok(policy.noteFailing('b', 1000, 2))
+  assert.equal(policy.noteFailing('b', 1000, 2), 'ejected')
   policy.forget('b')
-  assert.ok(policy.noteFailing('c', 1000, 2))
+  assert.equal(policy.noteFailing('c', 1000, 2), 'ejected')
   assert.equal(policy.isEjected('b'), false)
   assert.ok(policy.isEjected('c'))
 })
@@ -103,9 +103,31 @@ test('EjectionPolicy.due() forgets backends that have served well for long enoug
 test('EjectionPolicy takes over the ejections of its predecessor', () => {
   const before = new EjectionPolicy(config)
   before.noteFailing('a', 0, 2)
-  const after = new EjectionPolicy(config, before.ejections())
+  const after = new EjectionPolicy(config, before)
   assert.ok(after.isEjected('a'))
-  assert.equal(after.noteFailing('b', 0, 2), false)
+  assert.equal(after.noteFailing('b', 0, 2), 'spared')
   assert.deepEqual(after.due(1000), ['a'])
-  assert.ok(after.noteFailing('b', 1000, 2))
+  assert.equal(after.noteFailing('b', 1000, 2), 'ejected')
+})
+
+test('EjectionPolicy.noteFailing() says once that a backend is spared, and anew when that may have changed', () => {
+  const policy = new EjectionPolicy(config)
+  policy.noteFailing('a', 0, 2)
+  const spares = (key: string, nowMs: number) => policy.noteFailing(key, nowMs, 2) === 'spared'
+  assert.deepEqual([spares('b', 1), spares('b', 500), spares('c', 500)], [true, false, true])
+  assert.equal(spares('b', 1499), false)
+  assert.equal(spares('b', 2499), true)
+  assert.deepEqual(policy.due(2500), ['a'])
+  policy.noteFailing('c', 2500, 2)
+  assert.equal(spares('b', 2501), true)
+  assert.equal(new EjectionPolicy(config, policy).noteFailing('b', 2502, 2), null)
+})
+
+test('EjectionPolicy.endsAtMs() is the end of an ejection while it lasts', () => {
+  const policy = new EjectionPolicy(config)
+  assert.equal(policy.endsAtMs('a'), undefined)
+  policy.noteFailing('a', 500, 2)
+  assert.equal(policy.endsAtMs('a'), 1500)
+  policy.due(1500)
+  assert.equal(policy.endsAtMs('a'), undefined)
 })

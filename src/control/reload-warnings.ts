@@ -1,0 +1,55 @@
+import type { DiscoveryStatus } from '../discovery/discovery.ts'
+import type { SourceState } from '../discovery/discovery-log.ts'
+import type { UpstreamConfig } from '../model/config.ts'
+import type { Prepared } from './load-balancer.ts'
+
+export interface ReloadWarning {
+  /** For the log, which has the rest as fields. */
+  readonly message: string
+  readonly fields: Readonly<Record<string, unknown>>
+  /** All of it in one sentence. */
+  readonly text: string
+}
+
+type Served = Pick<Prepared, 'config' | 'members'>
+
+const why: Readonly<Record<SourceState, string>> = {
+  starting: 'its discovery has not answered yet',
+  good: 'its discovery reads its source',
+  empty: 'its discovery finds nobody',
+  lost: 'its discovery has lost its source',
+}
+
+/**
+ * A file may be good and serve nobody all the same: where it names a registry that is away, say. Tells of upstreams
+ * without a backend, and of those that have lost every one that discovery had found.
+ */
+export function reloadWarnings(
+  previous: Served | null,
+  current: Served,
+  statusOf: (upstream: string) => Pick<DiscoveryStatus, 'state' | 'reason'> | undefined,
+): ReloadWarning[] {
+  return current.config.upstreams.flatMap((upstream) => {
+    const message = warningFor(upstream, previous, current)
+    if (message === null) return []
+    const status = statusOf(upstream.name)
+    if (status === undefined) return [{ message, fields: {}, text: message }]
+    const { state, reason } = status
+    const text = `${message}: ${why[state]}${reason === '' ? '' : `: ${reason}`}`
+    return [{ message, fields: { discovery: state, ...(reason !== '' && { reason }) }, text }]
+  })
+}
+
+function warningFor(upstream: UpstreamConfig, previous: Served | null, current: Served): string | null {
+  const { name } = upstream
+  if (current.members.get(name)?.length === 0) return `Upstream "${name}" has no backend`
+  const before = previous?.config.upstreams.find((other) => other.name === name)
+  if (previous === null || before === undefined || foundIn(previous, before) === 0) return null
+  if (upstream.discovery === null || foundIn(current, upstream) > 0) return null
+  return `Upstream "${name}" has none of the backends any more that discovery had found`
+}
+
+/** How many backends of an upstream the file does not list. The file's come first. */
+function foundIn({ members }: Served, { name, servers }: UpstreamConfig): number {
+  return (members.get(name)?.length ?? 0) - servers.length
+}
