@@ -33,6 +33,8 @@ export function meantKey(key: string, path: Path, root: SourceNode): MeantKey {
   const keys = Object.keys(schemaAt(path)?.properties ?? {})
   const before = keyWithoutBlank(key)
   if (before !== undefined && keys.includes(before)) return { key: before, hint: `put a blank after ${before}:` }
+  const same = keys.find((candidate) => plainName(candidate) === plainName(key))
+  if (same !== undefined) return didYouMean(same)
   const here = templateOf(path)
   const note = noteOn(key, path, here, root)
   if (note !== undefined) return { key: undefined, hint: note }

@@ -67,6 +67,9 @@ test("parseConfig() knows HAProxy's timeouts within timeouts as it does alone", 
 
 test('parseConfig() prefers the key of the same name inside to one that is spelt like it', () => {
   assert.deepEqual(hintsOf('upstream', 'maxConnections: 5'), ['it is servers[].maxConnections'])
+  assert.deepEqual(hintsOf('upstream', 'slowstart: 5s'), ['did you mean slowStart?'])
+  assert.deepEqual(hintsOf('upstream', 'observe: layer4'), ['did you mean outlier?'])
+  assert.deepEqual(hintsOf('upstream', 'redispatch: true'), ['it is connect.attempts'])
   assert.deepEqual(hintsOf('upstream', 'connection: { drain: 5s }'), ['did you mean connections?'])
 })
 
