@@ -97,7 +97,8 @@ function wrongType({ path }: Violation, node: SourceNode | undefined, schema: Sc
   const unit = schema?.duration ?? schema?.size
   if (node?.kind === 'scalar' && node.value === null) {
     if (path.length === 0) return { ...place, message: 'the file is empty', hint: `it needs ${requiredKeys(schema)}` }
-    const hint = mapHint(node, schema) ?? `remove it, or write ${expected(schema)}`
+    const form = mapHint(node, schema) ?? `write ${expected(schema)}`
+    const hint = isRequired(path) ? form : `remove it, or ${form}`
     return { ...place, message: 'this key has no value', hint }
   }
   if (unit !== undefined && node?.kind === 'scalar' && typeof node.value === 'number') {
@@ -115,6 +116,10 @@ function wrongType({ path }: Violation, node: SourceNode | undefined, schema: Sc
   if (bare) return { ...place, message: `${named} is text`, hint: 'remove the quotes' }
   const hint = textHint(node, schema) ?? mapHint(node, schema) ?? wordHint(node, schema)
   return { ...place, message: `${named} is not ${wanted(schema)}`, hint }
+}
+
+function isRequired(path: Path): boolean {
+  return schemaAt(path.slice(0, -1))?.required?.includes(String(path.at(-1))) ?? false
 }
 
 /** What text would be where a map, a list of servers or a number is meant. */

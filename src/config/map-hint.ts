@@ -14,7 +14,7 @@ const needed: ReadonlyMap<SchemaNode | undefined, string> = new Map([
 export function mapHint(node: SourceNode | undefined, map: SchemaNode | undefined): string | undefined {
   if (map?.type !== 'object' || node === undefined || node.kind === 'map') return undefined
   if (node.kind === 'list') return listHint(map)
-  if (node.value === null) return `remove it, or write ${emptyForm(map)}`
+  if (node.value === null) return `write ${emptyForm(map)}`
   // Sections that have a default are there without being written; the others are off.
   const isOn = map.default === undefined ? switched(node) : undefined
   if (isOn !== undefined) return isOn ? `write ${emptyForm(map)}` : 'remove it: without it there is none'

@@ -158,6 +158,10 @@ test('parseConfig() says where {} is enough', () => {
     assert.deepEqual(hintsOf('upstream', `${key}: false`), ['remove it: without it there is none'])
     assert.deepEqual(hintsOf('upstream', `${key}:`), [`remove it, or ${defaults}`])
   }
+  assert.deepEqual(
+    issuesOf('version: 1\nlisteners:\nupstreams:\n  chat:\n').map((issue) => issue.hint),
+    ['write a map of names', 'remove it, or write a map with servers or discovery'],
+  )
   assert.deepEqual(hintsOf('upstream', 'discovery:'), ['remove it, or write a map with type'])
   assert.deepEqual(hintsOf('upstream', 'discovery: true'), ['write a map with type'])
 })
