@@ -14,7 +14,7 @@ const vague: ReadonlySet<string> = new Set([
   ...common,
   ...['ip', 'addr', 'endpoint', 'server', 'target', 'pool', 'method', 'status', 'body', 'role', 'username', 'password'],
   ...['user', 'database', 'ttl', 'timeout', 'interval', 'prefix', 'score', 'record', 'state', 'drain', 'connections'],
-  ...['to', 'master', 'nodes', 'send', 'expect', 'verify', 'ca', 'ports', 'networks', 'allow'],
+  ...['to', 'master', 'nodes', 'send', 'expect', 'verify', 'ca', 'servername', 'ports', 'networks', 'allow'],
 ])
 const maxPlaces = 3
 
@@ -62,7 +62,7 @@ function noteOn(key: string, path: Path, here: string, root: SourceNode): string
     return "the entry's own time to live counts, as mcs-lb register --ttl gives it; of a sorted set it is maxAge"
   }
   const twoWords = `${plainName(lastOf(here)).replace(/s$/, '')}${name}`
-  const [place] = foreignPlaces(twoWords)
+  const [place] = here === '' ? [] : foreignPlaces(twoWords)
   const around = `${parentOf(parentOf(place ?? ''))}.`
   if (place !== undefined) return `it is ${here.startsWith(around) ? place.slice(around.length) : place}`
   return (foreignNotes.get(twoWords) ?? foreignNotes.get(name))?.[0]
@@ -95,7 +95,7 @@ function likelyPlaces(name: string, here: string, own: readonly string[], foreig
 /** Those of the places that lie inside the map; of a name that says little, none. */
 function inside(places: readonly string[], here: string, name?: string): readonly string[] {
   if (name !== undefined && (here === '' ? vague.has(name) : common.includes(name))) return []
-  return here === '' ? places : places.filter((place) => place.startsWith(`${here}.`) || place.startsWith(`${here}[`))
+  return here === '' ? places : places.filter((place) => place.startsWith(`${here}.`))
 }
 
 /** Those that share the most of their path with the map, and of these the shortest. */

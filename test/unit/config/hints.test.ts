@@ -80,8 +80,9 @@ test('parseConfig() names the nearest place of a key, and none that has nothing 
   assert.deepEqual(discovery('redis: { prefix: "a:" }'), ['it is upstreams.<name>.discovery.prefix'])
   assert.deepEqual(hintsOf('server', 'check: true'), ['it is upstreams.<name>.health'])
   assert.deepEqual(hintsOf('upstream', 'health: { maxconn: 5 }'), ['it is upstreams.<name>.servers[].maxConnections'])
+  assert.deepEqual(hintsOf('top', 'maxconn: 5'), ['it is limits.connections'])
   assert.deepEqual(hintsOf('upstream', 'ttl: 5s'), ['it is sticky.ttl'])
-  for (const key of ['username', 'ttl', 'status', 'server', 'state']) {
+  for (const key of ['username', 'ttl', 'status', 'server', 'state', 'serverName']) {
     const [hint] = hintsOf('listener', `socket: { ${key}: a }`)
     assert.equal(hint, 'the keys here are backlog, keepAlive', key)
   }
