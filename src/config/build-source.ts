@@ -1,6 +1,7 @@
 import { isAlias, isMap, isScalar, isSeq, type Node, type Pair, type Scalar, type YAMLMap } from 'yaml'
 import type { Fault, Path } from './fault.ts'
 import { type BadReference, interpolate } from './interpolate.ts'
+import { foreignWord, wordsOf } from './meant-word.ts'
 import { printable, quote, quoteKey } from './quote.ts'
 import { isSecret, schemaAt } from './schema.ts'
 import type { SourceEntry, SourceNode, SourceScalar } from './source.ts'
@@ -65,6 +66,8 @@ class SourceBuilder {
     const plain: SourceScalar = { kind: 'scalar', offset, value: written, written, replaced: false, broken: false }
     if (!written.includes('$')) return plain
     const result = interpolate(written, this.#env)
+    // A directive of another program, as `hash $remote_addr`: what its word means helps more than what the dollar means.
+    if ('message' in result && result.quotesText && foreignWord(written, wordsOf(schemaAt(path)))) return plain
     if ('message' in result) return this.#misquoted(offset, path, result)
     return { ...plain, value: result.text, replaced: true }
   }

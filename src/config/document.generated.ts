@@ -336,7 +336,7 @@ export interface ServerDocument {
    */
   backup: boolean
   /**
-   * `ready`: serves. `drain`: gets no new client; live connections go on, and sticky clients may come back. `maintenance`: gets nothing and is not checked.
+   * `ready`: serves. `drain`: gets no new client; live connections go on, and sticky clients may come back. `maintenance`: gets no new connection, not even of sticky clients, and is not checked; live ones go on.
    */
   state: 'ready' | 'drain' | 'maintenance'
   /**

@@ -1,11 +1,11 @@
 import { parseAddress } from './address.ts'
 import type { Fault, Path } from './fault.ts'
-import { foreignWords, plainName } from './foreign-name.ts'
 import { expected } from './keywords.ts'
+import { mapHint } from './map-hint.ts'
 import { meantKey } from './meant-key.ts'
-import { nearest } from './nearest.ts'
+import { meantWord, wordsOf } from './meant-word.ts'
 import { printable, quote, quoteKey } from './quote.ts'
-import { childSchema, isSecret, type SchemaNode, schemaAt } from './schema.ts'
+import { childSchema, isSecret, schema as lbSchema, type SchemaNode, schemaAt } from './schema.ts'
 import { nodeAt, type SourceNode } from './source.ts'
 import type { Violation } from './validate.ts'
 import { keyWithoutBlank } from './yaml-fault.ts'
@@ -16,7 +16,7 @@ export function explainAll(violations: readonly Violation[], root: SourceNode): 
   for (const { keyword, path, params } of violations) {
     if (keyword !== 'additionalProperties') continue
     const key = String(params.additionalProperty)
-    meant.add(JSON.stringify([...path, meantKey(key, path, nodeAt(root, [...path, key])).key]))
+    meant.add(JSON.stringify([...path, meantKey(key, path, root).key]))
   }
   // A required key that is misspelt is not missing too.
   const isTold = ({ keyword, path, params }: Violation) =>
@@ -72,15 +72,17 @@ function unknownKey({ path, params }: Violation, schema: SchemaNode | undefined,
     const hint = 'a name has 1 to 64 characters of A-Z, a-z, 0-9, ".", "_" and "-"'
     return { ...place, message: `${quote(key)} is not a name`, hint }
   }
-  const { hint } = meantKey(key, path, nodeAt(root, place.path))
+  const { hint } = meantKey(key, path, root)
   return { ...place, message: `the key ${quoteKey(key)} is not known`, hint }
 }
 
 function missingKey({ path, params }: Violation, schema: SchemaNode | undefined): Fault {
   const key = String(params.missingProperty)
   const example = schema?.properties?.[key]
+  const message = `the key "${key}" is missing`
+  if (example?.const !== undefined) return { path, on: 'key', message, hint: `add "${key}: ${example.const}"` }
   const what = example?.enum === undefined ? meaning(example) : expected(example)
-  return { path, on: 'key', message: `the key "${key}" is missing`, hint: `add it: ${what}` }
+  return { path, on: 'key', message, hint: `add it: ${what}` }
 }
 
 /** The first sentence of a description, without the colon or full stop that ends it. */
@@ -95,7 +97,9 @@ function wrongType({ path }: Violation, node: SourceNode | undefined, schema: Sc
   const unit = schema?.duration ?? schema?.size
   if (node?.kind === 'scalar' && node.value === null) {
     if (path.length === 0) return { ...place, message: 'the file is empty', hint: `it needs ${requiredKeys(schema)}` }
-    return { ...place, message: 'this key has no value', hint: `remove it, or write ${expected(schema)}` }
+    const form = mapHint(node, schema) ?? `write ${expected(schema)}`
+    const hint = isRequired(path) ? form : `remove it, or ${form}`
+    return { ...place, message: 'this key has no value', hint }
   }
   if (unit !== undefined && node?.kind === 'scalar' && typeof node.value === 'number') {
     return { ...place, message: `${named} has no unit`, hint: unitHint(node.value, schema) }
@@ -110,8 +114,12 @@ function wrongType({ path }: Violation, node: SourceNode | undefined, schema: Sc
   const quoted = node?.kind === 'scalar' && typeof node.value === 'string' && /^(?:\d+|true|false)$/.test(node.value)
   const bare = quoted && !node.replaced && (schema?.type === 'integer' || schema?.type === 'boolean' || schema?.oneOf)
   if (bare) return { ...place, message: `${named} is text`, hint: 'remove the quotes' }
-  const hint = textHint(node, schema) ?? wordHint(node, schema)
+  const hint = textHint(node, schema) ?? mapHint(node, schema) ?? wordHint(node, schema)
   return { ...place, message: `${named} is not ${wanted(schema)}`, hint }
+}
+
+function isRequired(path: Path): boolean {
+  return schemaAt(path.slice(0, -1))?.required?.includes(String(path.at(-1))) ?? false
 }
 
 /** What text would be where a map, a list of servers or a number is meant. */
@@ -124,8 +132,8 @@ function textHint(node: SourceNode | undefined, schema: SchemaNode | undefined):
     return `put a blank after ${key}:`
   }
   const item = schema?.items && childSchema(schema, 0)
-  const server = (item ?? schema)?.properties?.address === undefined ? undefined : serverHint(node.value)
-  return server === undefined ? undefined : `write ${item === undefined ? server : `[${server}]`}`
+  if ((item ?? schema) !== lbSchema.$defs.server) return undefined
+  return `write ${item === undefined ? serverHint(node.value) : `[${serverHint(node.value)}]`}`
 }
 
 function serverHint(text: string): string {
@@ -162,14 +170,9 @@ function isText(schema: SchemaNode | undefined): boolean {
 }
 
 function wordHint(node: SourceNode | undefined, schema: SchemaNode | undefined): string {
-  const words = schema?.enum ?? schema?.oneOf?.flatMap((branch) => branch.const ?? []).map(String) ?? []
   const text = node?.kind === 'scalar' && node.value !== null ? String(node.value) : undefined
-  const likely = text === undefined ? undefined : (foreignWord(text, words) ?? nearest(text, words))
-  return likely === undefined ? `write ${expected(schema)}` : `did you mean ${likely}?`
-}
-
-function foreignWord(text: string, words: readonly string[]): string | undefined {
-  return foreignWords.get(plainName(text))?.find((word) => words.includes(word))
+  const likely = text === undefined ? undefined : meantWord(text, wordsOf(schema))
+  return likely ?? `write ${expected(schema)}`
 }
 
 function requiredKeys(schema: SchemaNode | undefined): string {

@@ -10,6 +10,6 @@ export function explainForeignFile(text: string): { readonly message: string; re
     return { message: 'this looks like a configuration of nginx', hint }
   }
   if (!haproxy.test(first)) return undefined
-  const hint = 'write YAML: a frontend is one of "listeners", a backend one of "upstreams"'
+  const hint = 'docs/from-haproxy.md says which key takes the place of which keyword'
   return { message: 'this looks like a configuration of HAProxy', hint }
 }

@@ -1,11 +1,13 @@
 /**
  * What other load balancers, nginx and HAProxy above all, call what this file has too: the keys that may be meant, as
- * docs/configuration.md names them. Names are written in lower case, without "_" and "-".
+ * docs/configuration.md names them. Names are written in lower case, without "_" and "-"; a name of two words also
+ * counts for the second word within a map of the first, as in `timeouts: { server: 5m }`.
  */
 export const foreignKeys: ReadonlyMap<string, readonly string[]> = inverted({
   'listeners.<name>.bind': ['listen', 'port', 'ports', 'address', 'addresses', 'host', 'ip'],
   'listeners.<name>.upstream': ['proxypass', 'defaultbackend', 'usebackend', 'backend', 'pool', 'target'],
-  'listeners.<name>.timeouts.idle': ['proxytimeout', 'idletimeout', 'timeoutclient', 'timeoutserver'],
+  'listeners.<name>.timeouts.idle': ['proxytimeout', 'idletimeout', 'timeoutclient', 'timeoutserver', 'timeouttunnel'],
+  'listeners.<name>.timeouts.halfClosed': ['proxyhalfclose', 'timeoutclientfin', 'timeoutserverfin'],
   'listeners.<name>.socket.keepAlive': ['sokeepalive', 'proxysocketkeepalive', 'tcpkeepalive'],
   'upstreams.<name>.balance': ['leastconn', 'hash', 'iphash', 'algorithm', 'method', 'lbpolicy'],
   'upstreams.<name>.servers': ['backend', 'backends'],
@@ -13,11 +15,19 @@ export const foreignKeys: ReadonlyMap<string, readonly string[]> = inverted({
   'upstreams.<name>.servers[].maxConnections': ['maxconns', 'maxconn'],
   'upstreams.<name>.servers[].state': ['down', 'disabled'],
   'upstreams.<name>.connect.timeout': ['proxyconnecttimeout', 'connecttimeout', 'timeoutconnect', 'connect'],
-  'upstreams.<name>.connect.attempts': ['proxynextupstreamtries', 'retries', 'maxretries'],
+  'upstreams.<name>.connect.attempts': ['proxynextupstreamtries', 'retries', 'maxretries', 'redispatch'],
   'upstreams.<name>.health': ['check', 'healthcheck', 'healthchecks'],
   'upstreams.<name>.health.interval': ['inter'],
+  'upstreams.<name>.health.fastInterval': ['fastinter'],
+  'upstreams.<name>.health.downInterval': ['downinter'],
+  'upstreams.<name>.health.timeout': ['timeoutcheck', 'healthchecktimeout'],
+  'upstreams.<name>.health.rise': ['passes'],
+  'upstreams.<name>.health.fall': ['fails'],
+  'upstreams.<name>.health.proxyProtocol': ['checksendproxy'],
+  'upstreams.<name>.outlier': ['observe', 'onerror'],
   'upstreams.<name>.outlier.consecutiveFailures': ['maxfails', 'errorlimit'],
   'upstreams.<name>.outlier.ejection': ['failtimeout'],
+  'upstreams.<name>.connections.onUnhealthy': ['onmarkeddown'],
   'upstreams.<name>.sticky': ['sticktable', 'stickysessions'],
   listeners: ['frontend', 'frontends'],
   upstreams: ['backend', 'backends'],
@@ -36,10 +46,29 @@ export const foreignWords: ReadonlyMap<string, readonly string[]> = inverted({
   info: ['notice'],
   debug: ['trace'],
   reset: ['rst'],
-  'round-robin': ['rr', 'wrr', 'roundrobin'],
+  'round-robin': ['rr', 'wrr', 'roundrobin', 'staticrr'],
   'least-connections': ['leastconn', 'leastconns', 'leastrequest'],
   'least-latency': ['leasttime'],
+  random: ['random1'],
+  'random-two': ['random2', 'random3', 'random4'],
   'source-hash': ['source', 'iphash', 'hash', 'maglev'],
+})
+
+/** What takes the place of foreign keys that have no counterpart. */
+export const foreignNotes: ReadonlyMap<string, readonly string[]> = inverted({
+  'not there for connections; health.proxyProtocol is for checks only': [
+    'proxyprotocol',
+    'acceptproxy',
+    'sendproxy',
+    'sendproxyv2',
+  ],
+  'nothing queues here: a client that finds no room meets onUnavailable at once': ['queue', 'timeoutqueue', 'maxqueue'],
+  'remove it: every connection is TCP': ['mode'],
+})
+
+/** The same for the words of `balance`. */
+export const balanceNotes: ReadonlyMap<string, readonly string[]> = inverted({
+  'give each server a priority of its own, and maxConnections': ['first'],
 })
 
 /** A name as the tables have it. */

@@ -1,6 +1,6 @@
 import type { Path } from './fault.ts'
 import { plainName } from './foreign-name.ts'
-import { childSchema, type SchemaNode, schema, schemaAt } from './schema.ts'
+import { childSchema, holdsSecret, type SchemaNode, schema, schemaAt } from './schema.ts'
 
 /** Every key of the file. */
 export interface KeyPlaces {
@@ -8,6 +8,8 @@ export interface KeyPlaces {
   readonly all: ReadonlyMap<string, boolean>
   /** The same by {@link plainName} of their last key. */
   readonly byName: ReadonlyMap<string, readonly string[]>
+  /** Names, as {@link plainName} gives them, of keys whose value is in no place a secret. */
+  readonly harmless: ReadonlySet<string>
 }
 
 /** Where the keys of the schema stand. */
@@ -21,11 +23,13 @@ let collected: KeyPlaces | undefined
 function collect(): KeyPlaces {
   const all = new Map<string, boolean>()
   const byName = new Map<string, string[]>()
+  const secret = new Set<string>()
   visit(schema, '', (template, key, node) => {
     all.set(template, node.type === 'object')
     byName.set(plainName(key), [...(byName.get(plainName(key)) ?? []), template])
+    if (holdsSecret(node)) secret.add(plainName(key))
   })
-  return { all, byName }
+  return { all, byName, harmless: new Set([...byName.keys()].filter((name) => !secret.has(name))) }
 }
 
 function visit(node: SchemaNode, template: string, tell: (template: string, key: string, node: SchemaNode) => void) {
@@ -51,7 +55,7 @@ export function templateOf(path: Path): string {
   return template
 }
 
-/** The same with one key more. */
-export function join(template: string, key: string): string {
+/** A path with one key more. */
+function join(template: string, key: string): string {
   return template === '' ? key : `${template}.${key}`
 }

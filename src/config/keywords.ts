@@ -14,6 +14,8 @@ import {
   checkPercent,
   checkPlain,
   checkRange,
+  checkRedisKey,
+  checkRedisPrefix,
   checkRedisUrl,
 } from './text-form.ts'
 
@@ -42,6 +44,8 @@ const forms = {
   'http-path': { check: checkHttpPath, expected: 'a path such as /health' },
   plain: { check: checkPlain, expected: 'text' },
   'redis-url': { check: checkRedisUrl, expected: 'a URL such as redis://127.0.0.1:6379' },
+  'redis-key': { check: checkRedisKey, expected: 'text' },
+  'redis-prefix': { check: checkRedisPrefix, expected: 'text' },
 } as const
 
 function add<Rule>(ajv: Ajv2020, keyword: string, check: (rule: Rule, text: string) => Refusal | undefined): void {

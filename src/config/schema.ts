@@ -31,7 +31,16 @@ export interface SchemaNode {
   /** An IP address, and whether a port may follow. */
   readonly ip?: 'none' | 'optional'
   /** The form that a text has. */
-  readonly form?: 'network' | 'host-port' | 'host-name' | 'hex' | 'http-path' | 'plain' | 'redis-url'
+  readonly form?:
+    | 'network'
+    | 'host-port'
+    | 'host-name'
+    | 'hex'
+    | 'http-path'
+    | 'plain'
+    | 'redis-url'
+    | 'redis-key'
+    | 'redis-prefix'
   /** Whether no message may quote the value, as a password may stand in it. */
   readonly secret?: boolean
 }
@@ -82,7 +91,8 @@ export function isSecret(path: readonly (string | number)[]): boolean {
   return node === undefined || holdsSecret(node)
 }
 
-function holdsSecret(node: SchemaNode): boolean {
+/** Whether a value of this schema is a secret, or a map that has one. */
+export function holdsSecret(node: SchemaNode): boolean {
   if (node.secret !== undefined) return node.secret
   return [...Object.values(node.properties ?? {}), node.items].some((inner) => {
     const followed = follow(inner)

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import { parsePercent, parseRange } from '../model/units.ts'
 import { hasControlCharacter, type Refusal } from './address.ts'
-import { quote } from './quote.ts'
+import { printable, quote } from './quote.ts'
 import type { Bounds } from './schema.ts'
 
 /** `50%`, within bounds. */
@@ -88,6 +88,24 @@ export function checkRedisUrl(text: string): Refusal | undefined {
   }
   return undefined
 }
+
+/** A key of Redis. Quotation marks that a word processor made are part of the text to YAML, and of no key. */
+export function checkRedisKey(text: string): Refusal | undefined {
+  const bare = text.replace(typographicQuotes, '')
+  if (bare === text) return undefined
+  const hint = bare === '' ? 'write plain ones' : `write "${printable(bare.slice(0, 64))}", with plain ones`
+  return { message: `${quote(text)} has typographic quotation marks`, hint }
+}
+
+/** What keys of Redis begin with. It is taken as it stands, so that a pattern would find nothing. */
+export function checkRedisPrefix(text: string): Refusal | undefined {
+  if (!text.endsWith('*')) return checkRedisKey(text)
+  const bare = text.replace(/\*+$/, '')
+  const hint = bare === '' ? 'write what keys begin with' : `write "${printable(bare.slice(0, 64))}"`
+  return { message: `${quote(text)} ends in a "*"`, hint: `${hint}; it is no pattern` }
+}
+
+const typographicQuotes = /[\u2018-\u201f\u00ab\u00bb]/g
 
 function isDecodable(text: string): boolean {
   try {

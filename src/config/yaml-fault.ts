@@ -9,7 +9,8 @@ type Words = readonly [message: string, hint: string]
 /** Says in one fault what an error of the parser means to the one who wrote `text`. */
 export function explainYaml(error: YAMLError, text: string): Fault {
   const at = error.pos[0]
-  const [message, hint] = missingQuotes(text, at) ?? missingBlank(text, at) ?? wordsFor(error)
+  const [message, hint] =
+    missingQuotes(text, at) ?? missingBlank(text, at) ?? finalColon(error, text) ?? wordsFor(error)
   return { path: [], on: at, message, hint }
 }
 
@@ -65,6 +66,21 @@ function missingBlank(text: string, at: number): Words | undefined {
   const key = keyWithoutBlank(text.slice(at, at + maxCharacters))
   return key === undefined ? undefined : [`there is no blank after "${key}:"`, `put a blank after ${key}:`]
 }
+
+/**
+ * `prefix: mcs:node:` has two keys to YAML. The value is only shown where the key before it is one that no secret
+ * belongs to.
+ */
+function finalColon({ code, pos }: YAMLError, text: string): Words | undefined {
+  if (code !== 'BLOCK_AS_IMPLICIT_KEY' && code !== 'BLOCK_IN_FLOW') return undefined
+  const value = endingInColon.exec(text.slice(pos[0], pos[0] + maxCharacters))?.[0]
+  if (value === undefined) return undefined
+  const key = /([\w-]{1,40})["']?:\s+$/.exec(text.slice(Math.max(0, pos[0] - maxCharacters), pos[0]))?.[1] ?? ''
+  const isShown = keyPlaces().harmless.has(plainName(key)) && !/[@"\\]|:\/\//.test(value)
+  return ['text that ends in a colon is a key', `put it in quotes${isShown ? `: "${printable(value)}"` : ''}`]
+}
+
+const endingInColon = /^[A-Za-z0-9_./][^\s{}[\],]*:(?=[ \t]*(?:#.*)?(?:\r?\n|$)|\s*[,}\]])/
 
 /** The key of text such as `bind:127.0.0.1:80`; undefined where it does not start with one of this file's keys. */
 export function keyWithoutBlank(text: string): string | undefined {

@@ -207,3 +207,36 @@ test('A Redis that is paused, or too slow to answer, changes nothing', needs('re
   await lb.logged(/Discovery (reads its source|finds nobody)[\s\S]*Discovery (reads its source|finds nobody)/)
   assert.deepEqual(countByBackend(await openClients(t, port, 4)), { a: 2, b: 2 })
 })
+
+test(
+  'A backend that was found is drained by a row of the file, also when its entry goes meanwhile',
+  needs('redis-server'),
+  async (t) => {
+    const redis = await RedisServer.start(t)
+    const [a, b] = [await NamedBackend.start(t, 'a'), await NamedBackend.start(t, 'b')]
+    await announce(redis, a)
+    const upstream = (servers: string) =>
+      `{ connections: { onRemoved: close }, servers: [${servers}],
+         discovery: { type: redis-keys, redis: { url: "${redis.url}" }, interval: 200ms } }`
+    const { lb, port, reload } = await startUpstream(t, upstream(''))
+    const statesBecome = (wanted: string) => {
+      const states = async () => (await lb.status()).upstreams[0]!.backends.map(({ state }) => state)
+      return waitUntil(`the states are ${wanted}`, async () => String(await states()) === wanted)
+    }
+    await statesBecome('up')
+    const live = await GreetedClient.open(t, port)
+    await announce(redis, b)
+    await statesBecome('up,up')
+    await reload(upstream(`{ address: "${a.address}", state: drain }`))
+    await statesBecome('drain,up')
+    assert.deepEqual(countByBackend(await openClients(t, port, 4)), { b: 4 })
+    await redis.client.call('DEL', `mcs:node:${a.address}`)
+    const c = await NamedBackend.start(t, 'c')
+    await announce(redis, c)
+    await statesBecome('drain,up,up')
+    assert.ok(await live.echoes(), 'the row keeps the backend, and its connections')
+    await reload(upstream(''))
+    await statesBecome('up,up')
+    await live.ended
+  },
+)

@@ -35,7 +35,7 @@ test('docs/admin.md states the limits that hold', () => {
   assert.ok(text.includes(`| silence | ${adminLimits.idleTimeoutMs / 1000} s,`))
 })
 
-for (const page of ['README.md', 'docs/from-nginx.md']) {
+for (const page of ['README.md', 'docs/from-nginx.md', 'docs/from-haproxy.md']) {
   test(`${page} shows a configuration that check accepts`, async (t) => {
     const yaml = /```yaml\n(.*?)```/s.exec(read(page))?.[1]
     assert.ok(yaml)

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { parseConfig } from '#src/config/load.js'
 import { childSchema, type SchemaNode, schema } from '#src/config/schema.js'
@@ -105,6 +105,27 @@ test('configuration.md has a section and an example for every algorithm', () => 
     assert.ok(text.includes(`balance: ${name}\n`), `${example} shows ${name}`)
   }
 })
+
+for (const name of readdirSync(new URL('docs/', root)).filter((file) => file.startsWith('from-'))) {
+  const page = readFileSync(new URL(`docs/${name}`, root), 'utf8')
+
+  test(`docs/${name} shows files that work`, () => {
+    const blocks = [...page.matchAll(/^```yaml\n([\s\S]*?)^```/gm)].map(([, text = '']) => text)
+    assert.ok(blocks.length > 0)
+    for (const block of blocks) assert.ok(parseConfig(block, 'lb.yaml', {}, machine).listeners.length > 0)
+  })
+
+  test(`docs/${name} names no key that does not exist`, () => {
+    const paths = all.map(({ path }) => `.${path.replace('<tls>', 'tls')}`)
+    const named = [...page.matchAll(/`([a-z][A-Za-z]*(?:\[\])?(?:\.[a-z][A-Za-z]*)+)`/g)].map(([, key = '']) => key)
+    const keys = named.filter((key) => !/\.(?:yaml|md)$/.test(key))
+    assert.ok(keys.length > 10)
+    assert.deepEqual(
+      keys.filter((key) => !paths.some((path) => path.endsWith(`.${key}`))),
+      [],
+    )
+  })
+}
 
 function branchesOf(node: SchemaNode | undefined): readonly SchemaNode[] {
   return node?.oneOf ?? []

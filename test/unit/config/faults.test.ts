@@ -25,9 +25,7 @@ test('parseConfig() names an unknown key and the one that was meant', () => {
 })
 
 test('parseConfig() names a missing key and what it means', () => {
-  assert.deepEqual(faultsOf(changed('version: 1\n', '')), [
-    '1:1  | the key "version" is missing | add it: version of the file format',
-  ])
+  assert.deepEqual(faultsOf(changed('version: 1\n', '')), ['1:1  | the key "version" is missing | add "version: 1"'])
   assert.deepEqual(faultsOf(changed('    upstream: chat\n', '')), [
     '3:3 listeners.edge | the key "upstream" is missing | add it: name of the upstream that its connections go to',
   ])
@@ -196,9 +194,7 @@ test('parseConfig() refuses words that were meant to be paths, and paths that na
 })
 
 test('parseConfig() refuses a key without a value, and an empty file', () => {
-  assert.deepEqual(appended('log:'), [
-    '10:5 log | this key has no value | remove it, or write a map of keys and values',
-  ])
+  assert.deepEqual(appended('log:'), ['10:5 log | this key has no value | remove it, or write {} for the defaults'])
   for (const text of ['', '\n', '# nothing\n', '---\n']) {
     assert.match(faultsOf(text)[0] ?? '', /the file is empty \| it needs version, listeners, upstreams/)
   }
@@ -281,7 +277,10 @@ test('parseConfig() knows a file of nginx and of HAProxy', () => {
     assert.match(faults[0] ?? '', nginx)
   }
   const haproxy = 'global\n  maxconn 1000\nfrontend a\n  bind *:80\n  default_backend b\n'
-  assert.match(faultsOf(haproxy).join(), /^1:1 {2}\| this looks like a configuration of HAProxy/)
+  assert.match(
+    faultsOf(haproxy).join(),
+    /^1:1 {2}\| this looks like a configuration of HAProxy \| docs\/from-haproxy\.md /,
+  )
 })
 
 test('parseConfig() refuses what grows or nests without end', () => {
