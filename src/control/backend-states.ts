@@ -2,10 +2,11 @@ import { Checker, type CheckTarget } from '../health/checker.ts'
 import type { ProbeResult } from '../health/probe.ts'
 import { formatAddress } from '../model/address.ts'
 import { CauseCode } from '../model/cause.ts'
-import { BACKUP_PRIORITY, type ConnectionAction, type ServerConfig, type UpstreamConfig } from '../model/config.ts'
+import { BACKUP_PRIORITY, type ServerConfig, type UpstreamConfig } from '../model/config.ts'
 import type { Membership } from '../model/snapshot.ts'
 import type { Logger } from '../observe/logger.ts'
 import type { BackendTable } from '../shared/backend-table.ts'
+import { BackendDrains } from './backend-drains.ts'
 import { backendKey } from './snapshot-builder.ts'
 import {
   assess,
@@ -42,12 +43,14 @@ export interface BackendStatesOptions {
 export class BackendStates {
   readonly #options: BackendStatesOptions
   readonly #checker: Checker
+  readonly #drains: BackendDrains
   readonly #upstreams = new Map<string, UpstreamHealth>()
   #backends = new Map<string, BackendHealth>()
   #timer: NodeJS.Timeout | undefined
 
   constructor(options: BackendStatesOptions) {
     this.#options = options
+    this.#drains = new BackendDrains(options)
     this.#checker = new Checker({ onChange: (key, isUp, result) => this.#onCheck(key, isUp, result) })
   }
 
@@ -112,7 +115,7 @@ export class BackendStates {
       }
       backend.upstream = upstream
       backend.operator = server.state
-      if (config.health === null || server.state === 'maintenance') backend.isDown = false
+      if (backend.isDown && (config.health === null || server.state === 'maintenance')) this.#forgetDown(backend)
       backend.isEjected = upstream.ejections?.isEjected(key) === true
       this.#backends.set(key, backend)
       if (known === undefined) this.#begin(backend, isNew)
@@ -131,8 +134,15 @@ export class BackendStates {
 
   /** A backend that an upstream starts with has its whole share; one that joins later is led to it. */
   #begin(backend: BackendHealth, isWithUpstream: boolean): void {
+    this.#drains.cancel(backend.row)
     if (isWithUpstream) this.#options.table.setShare(backend.row, 1)
     else this.#lead(backend)
+  }
+
+  /** It is not checked any more. */
+  #forgetDown(backend: BackendHealth): void {
+    backend.isDown = false
+    this.#drains.cancel(backend.row)
   }
 
   #onCheck(key: string, isUp: boolean, result: ProbeResult): void {
@@ -142,38 +152,25 @@ export class BackendStates {
     const { upstream } = backend
     backend.isDown = !isUp
     if (isUp) {
+      this.#drains.cancel(backend.row)
       this.#lead(backend)
       log.info('A backend is up', this.#describe(backend))
     } else {
       upstream.slowStart.stop(key)
       const { step, reason } = result.ok ? { step: '', reason: '' } : result
       log.warn('A backend is down', { ...this.#describe(backend), step, reason })
-      const { connections } = upstream.config
-      this.#endConnections(backend, connections.onUnhealthy, CauseCode.backendUnhealthy, () => backend.isDown)
+      const { onUnhealthy, drainMs } = upstream.config.connections
+      this.#drains.begin(backend, onUnhealthy, drainMs, CauseCode.backendUnhealthy)
     }
     this.#publish(upstream)
     this.#keepTicking()
   }
 
   #onRemoved(backend: BackendHealth): void {
-    const { connections } = backend.upstream.config
-    const isStillGone = () => !this.#backends.has(backend.key)
-    this.#endConnections(backend, connections.onRemoved, CauseCode.backendRemoved, isStillGone)
+    const { onRemoved, drainMs } = backend.upstream.config.connections
+    this.#drains.begin(backend, onRemoved, drainMs, CauseCode.backendRemoved)
     backend.upstream.ejections?.forget(backend.key)
     backend.upstream.slowStart.stop(backend.key)
-  }
-
-  /** Ends the connections to a backend now, or after a while if it is then still as it is now. */
-  #endConnections(backend: BackendHealth, action: ConnectionAction, cause: number, isStill: () => boolean): void {
-    const { table, endConnections } = this.#options
-    if (action === 'keep' || table.active(backend.row) === 0) return
-    if (action === 'close') {
-      endConnections([backend.row], cause)
-      return
-    }
-    setTimeout(() => {
-      if (isStill() && table.id(backend.row) === backend.id) endConnections([backend.row], cause)
-    }, backend.upstream.config.connections.drainMs).unref()
   }
 
   /** Writes the states of an upstream's backends where workers read them, and which groups are in panic. */
