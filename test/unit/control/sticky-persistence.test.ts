@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readFileSync, statSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'node:test'
 import { BackendNames } from '#src/control/backend-names.js'
@@ -343,16 +343,27 @@ test('StickyPersistence.stop() waits no longer than it is told for a store that 
   assert.equal(await life.persistence.stop(50), false)
 })
 
-test('StickyPersistence starts with whatever lies in place of its file, and says so once', async (t) => {
-  const { path } = fileIn(t)
-  writeFileSync(path, Buffer.from(Array.from({ length: 5000 }, (_, n) => (n * 31) & 255)))
-  const { log, messages } = recordingLog()
-  const life = begin(createStickyFile(path, log), { a: [1, 1] })
+test('StickyPersistence starts with whatever lies in place of its file, says so once, and uses the place once it is free', async (t) => {
+  const { path, store } = fileIn(t)
+  const foreign = Buffer.from(Array.from({ length: 5000 }, (_, n) => (n * 31) & 255))
+  writeFileSync(path, foreign)
+  let tries = 0
+  const counted: StickyStore = {
+    ...store,
+    load() {
+      tries++
+      return store.load()
+    },
+  }
+  const life = begin(counted, { a: [1, 1] }, 10)
   await life.persistence.start([chat])
   life.remember('10.0.0.1', 'a')
+  await waitUntil('it was tried again', () => tries > 2)
+  assert.deepEqual(readFileSync(path), foreign)
+  assert.equal(life.messages.length, 1)
+  rmSync(path)
+  await waitUntil('it is saved', async () => (await collect(store.load())).length === 1)
   assert.ok(await life.persistence.stop())
-  assert.equal(messages.length, 1)
-  assert.equal((await collect(createStickyFile(path, log).load())).length, 1)
 })
 
 /** A store that notes what it is given, as client and backend, and reads back what it began with. */
