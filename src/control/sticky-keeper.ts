@@ -41,7 +41,8 @@ interface WantedPlace {
 }
 
 export interface StickyKeeperParts {
-  readonly clients: ClientTable
+  /** There is one once a configuration is to be followed. */
+  readonly clients: () => ClientTable
   readonly table: BackendTable
   readonly backends: RowRegistry
   readonly log: Logger
@@ -65,6 +66,7 @@ export class StickyKeepers {
    * after a second.
    */
   async follow({ config, snapshot }: Pick<Prepared, 'config' | 'snapshot'>): Promise<void> {
+    this.#compareCapacity(config)
     const wanted = wantedPlaces(config, snapshot)
     const before = [...this.#keepers]
     // Before anything else: a place that is let go saves once more, and others then have what waited there.
@@ -99,7 +101,7 @@ export class StickyKeepers {
     const redis = this.#connect(persist)
     if (redis === undefined) return
     const persistence = new StickyPersistence({
-      table: this.#parts.clients,
+      table: this.#parts.clients(),
       names: this.#namesOver(() => keeper.kept),
       backendNames: this.#backendNames,
       store: this.#storeOf(persist, redis),
@@ -111,6 +113,13 @@ export class StickyKeepers {
     this.#keepers.set(place, keeper)
     const upstreams = kept.map(({ upstream }) => upstream)
     await persistence.start(upstreams, moved, redis?.whenReady(LOAD_WAIT_MS))
+  }
+
+  #compareCapacity({ limits }: Config): void {
+    const { capacity } = this.#parts.clients()
+    if (limits.stickyClients === capacity) return
+    const fields = { configured: limits.stickyClients, inUse: capacity }
+    this.#parts.log.warn('limits.stickyClients takes effect at the next start', fields)
   }
 
   /** Null where no Redis is meant; undefined where one cannot even be tried: entries are then in memory alone. */

@@ -18,8 +18,6 @@ const BATCH_RECORDS = 512
 const CHUNK_BUCKETS = BATCH_RECORDS / 8
 /** How far a worker's idea of now may lie behind, so that what it wrote is not taken for saved. */
 const CLOCK_MARGIN_MS = 2000
-/** Records that wait for their backend, at most. */
-const MAX_WAITING = 65_536
 
 /** An upstream with sticky sessions that are kept in this store. */
 export interface StickyUpstream {
@@ -65,7 +63,7 @@ export interface StickyPersistenceParts {
 export class StickyPersistence {
   readonly #parts: StickyPersistenceParts
   readonly #intervalMs: number
-  /** By upstream and client. */
+  /** By upstream and client; at most as many as the table is for. */
   readonly #waiting = new Map<string, StickyRecord>()
   /** Rows of upstreams of which the store may lack entries, however old those are. */
   readonly #newcomers = new Set<number>()
@@ -203,7 +201,7 @@ export class StickyPersistence {
   #wait(id: string, record: StickyRecord): void {
     const known = this.#waiting.get(id)
     if (known !== undefined && known.expiresAtMs >= record.expiresAtMs) return
-    if (known !== undefined || this.#waiting.size < MAX_WAITING) this.#waiting.set(id, record)
+    if (known !== undefined || this.#waiting.size < this.#parts.table.capacity) this.#waiting.set(id, record)
   }
 
   /** Looks again at those that wait, a part at a time. */
