@@ -1,5 +1,7 @@
+import { dirname } from 'node:path'
 import { formatAddress } from '../model/address.ts'
 import { BoundAddresses } from './bound-addresses.ts'
+import { checkPersistPaths } from './cross-path.ts'
 import type { Fault } from './fault.ts'
 import type { Machine } from './machine.ts'
 import { nearest } from './nearest.ts'
@@ -13,10 +15,11 @@ const maxUnixPathBytes = 107
 const maxSuggestions = 100
 
 /**
- * Faults between keys: names that lead nowhere, addresses that collide. It also takes data that the schema refuses,
+ * Faults between keys: names that lead nowhere, addresses and files that collide. It also takes data that the schema refuses,
  * skipping what is not as it should be, so that all faults of a file are found at once.
  */
-export function checkAcross(data: unknown, baseDirectory: string, machine: Machine): Fault[] {
+export function checkAcross(data: unknown, configFile: string, machine: Machine): Fault[] {
+  const baseDirectory = dirname(configFile)
   const listeners = entriesOf(member(data, 'listeners'))
   const upstreams = entriesOf(member(data, 'upstreams'))
   const admin = adminSocket(data, baseDirectory)
@@ -30,6 +33,7 @@ export function checkAcross(data: unknown, baseDirectory: string, machine: Machi
     ...servers.flatMap(checkDuplicates),
     ...servers.flatMap((list) => checkLoops(list, bound, machine)),
     ...[binds, ...servers].flatMap(checkUnixPaths),
+    ...checkPersistPaths({ data, configFile, baseDirectory, addresses: [...binds, ...servers.flat()], machine }),
     ...(total > maxServers ? [tooManyServers(total)] : []),
   ]
 }

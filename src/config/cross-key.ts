@@ -1,5 +1,5 @@
 import { parseDuration } from '../model/units.ts'
-import { checkPersist, checkPersistPaths, checkRedis } from './cross-redis.ts'
+import { checkPersist, checkRedis } from './cross-redis.ts'
 import type { Fault, Path } from './fault.ts'
 import { entriesOf, isMap, member } from './placed-address.ts'
 import { schemaAt } from './schema.ts'
@@ -33,8 +33,7 @@ const stepKeys = ['send', 'sendHex', 'expect', 'expectHex']
  * asked before defaults are filled in; it also takes data that the schema refuses.
  */
 export function checkKeys(data: unknown): Fault[] {
-  const upstreams = entriesOf(member(data, 'upstreams'))
-  return [...upstreams.flatMap(checkUpstream), ...checkPersistPaths(upstreams)]
+  return entriesOf(member(data, 'upstreams')).flatMap(checkUpstream)
 }
 
 function checkUpstream([name, upstream]: readonly [string, unknown]): Fault[] {

@@ -1,7 +1,5 @@
-import { normalize } from 'node:path'
 import type { Fault, Path } from './fault.ts'
 import { isMap, member } from './placed-address.ts'
-import { quote } from './quote.ts'
 
 /** Faults between the keys of `redis`. The URL is never quoted: there may be a password in it. */
 export function checkRedis(path: Path, redis: unknown): Fault[] {
@@ -36,22 +34,6 @@ export function checkPersist(path: Path, persist: unknown): Fault[] {
     faults.push({ path: [...path, 'key'], on: 'key', message: '"key" is of redis, and not of path', hint })
   }
   return faults
-}
-
-/** Two upstreams that write to one file would overwrite each other's entries. */
-export function checkPersistPaths(upstreams: readonly [string, unknown][]): Fault[] {
-  const owners = new Map<string, string>()
-  return upstreams.flatMap(([name, upstream]): Fault[] => {
-    const file = member(member(member(upstream, 'sticky'), 'persist'), 'path')
-    if (typeof file !== 'string') return []
-    const owner = owners.get(normalize(file))
-    owners.set(normalize(file), owner ?? name)
-    if (owner === undefined) return []
-    const message = `entries of the upstream ${quote(owner)} are kept in this file already`
-    return [
-      { path: ['upstreams', name, 'sticky', 'persist', 'path'], on: 'value', message, hint: 'write another file' },
-    ]
-  })
 }
 
 /** Whether it is a URL with TLS; what is no URL at all is a fault of its own. */

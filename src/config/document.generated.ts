@@ -93,6 +93,10 @@ export interface LbDocument {
      * Bytes that the whole process may hold for peers that read slowly; every worker has an equal share.
      */
     pendingBytes: string
+    /**
+     * Sticky clients of all upstreams together that are remembered; those who were away longest make room for others. It is read at the start: a reload leaves it as it is.
+     */
+    stickyClients: number
   }
   /**
    * Addresses that accept client connections, by name.

@@ -47,7 +47,7 @@ export function toIssues(
  * `upstreams.chat.servers[0].weight`; a key that is no plain name stands in quotes. It goes no further than a secret, or
  * a key that the schema does not know.
  */
-function formatPath(path: Path): string {
+export function formatPath(path: Path): string {
   let text = ''
   let node: SchemaNode | undefined = schema
   for (const segment of path) {

@@ -37,13 +37,13 @@ export function parseConfig(
   env: Readonly<NodeJS.ProcessEnv>,
   machine: Machine = thisMachine(),
 ): Config {
-  const baseDirectory = dirname(resolve(file))
-  const { document, root, faults, unexplained } = examine(text, env, baseDirectory, machine)
+  const configFile = resolve(file)
+  const { document, root, faults, unexplained } = examine(text, env, configFile, machine)
   if (faults.length > 0 || root === undefined) {
     throw new ConfigError(toIssues(faults, unexplained, file, new LinePositions(text), root))
   }
   return resolveConfig(document as LbDocument, {
-    baseDirectory,
+    baseDirectory: dirname(configFile),
     machine,
     listenerNames: namesOf(root, 'listeners'),
     upstreamNames: namesOf(root, 'upstreams'),
@@ -58,7 +58,7 @@ interface Examination {
   readonly unexplained: number
 }
 
-function examine(text: string, env: Readonly<NodeJS.ProcessEnv>, baseDirectory: string, machine: Machine): Examination {
+function examine(text: string, env: Readonly<NodeJS.ProcessEnv>, configFile: string, machine: Machine): Examination {
   const nul = text.indexOf('\0')
   if (nul !== -1) {
     const fault: Fault = { path: [], on: nul, message: 'this is a NUL byte', hint: 'save the file as UTF-8 text' }
@@ -76,7 +76,7 @@ function examine(text: string, env: Readonly<NodeJS.ProcessEnv>, baseDirectory: 
   return {
     document: data,
     root,
-    faults: onePerValue([...parseFaults, ...explained, ...keyFaults, ...checkAcross(data, baseDirectory, machine)]),
+    faults: onePerValue([...parseFaults, ...explained, ...keyFaults, ...checkAcross(data, configFile, machine)]),
     unexplained: Math.max(0, violations.length - maxExplained),
   }
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { availableParallelism, networkInterfaces } from 'node:os'
 import { dirname, join } from 'node:path'
+import { followChain } from './watch-chain.ts'
 
 /** What a file's meaning takes from the machine that it is read on. */
 export interface Machine {
@@ -8,11 +9,17 @@ export interface Machine {
   readonly cpus: number
   /** IP addresses of its interfaces. */
   readonly addresses: readonly string[]
+  /** Where an absolute path leads once symbolic links are followed; nothing need be there. */
+  realPath(path: string): string
 }
 
 /** The machine that this process runs on. */
 export function thisMachine(): Machine {
-  return { cpus: usableCpus(availableParallelism(), readText), addresses: ownAddresses() }
+  return { cpus: usableCpus(availableParallelism(), readText), addresses: ownAddresses(), realPath }
+}
+
+function realPath(path: string): string {
+  return followChain(path).entries.at(-1) ?? path
 }
 
 /** None where the process may not ask, as in a service whose RestrictAddressFamilies leaves AF_NETLINK out. */

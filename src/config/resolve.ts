@@ -27,7 +27,11 @@ export function resolveConfig(document: LbDocument, around: Surroundings): Confi
     reload: { watch: document.reload.watch, debounceMs: milliseconds(document.reload.debounce) },
     state: { directory: pathOrWord(document.state.directory, baseDirectory) },
     shutdown: { drainMs: milliseconds(document.shutdown.drain) },
-    limits: { connections: document.limits.connections, pendingBytes: bytes(document.limits.pendingBytes) },
+    limits: {
+      connections: document.limits.connections,
+      pendingBytes: bytes(document.limits.pendingBytes),
+      stickyClients: document.limits.stickyClients,
+    },
     listeners: around.listenerNames.map((name) => listener(name, own(document.listeners, name), baseDirectory)),
     upstreams: around.upstreamNames.map((name) => resolveUpstream(name, own(document.upstreams, name), baseDirectory)),
   }

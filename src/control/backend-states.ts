@@ -1,14 +1,21 @@
 import { Checker, type CheckTarget } from '../health/checker.ts'
-import { EjectionPolicy } from '../health/outlier.ts'
 import type { ProbeResult } from '../health/probe.ts'
-import { SlowStart } from '../health/slow-start.ts'
 import { formatAddress } from '../model/address.ts'
 import { CauseCode } from '../model/cause.ts'
-import type { ConnectionAction, ServerConfig, ServerState, UpstreamConfig } from '../model/config.ts'
+import { BACKUP_PRIORITY, type ServerConfig, type UpstreamConfig } from '../model/config.ts'
 import type { Membership } from '../model/snapshot.ts'
 import type { Logger } from '../observe/logger.ts'
-import { BackendState, type BackendTable } from '../shared/backend-table.ts'
+import type { BackendTable } from '../shared/backend-table.ts'
+import { BackendDrains } from './backend-drains.ts'
 import { backendKey } from './snapshot-builder.ts'
+import {
+  assess,
+  type BackendHealth,
+  configureUpstream,
+  createUpstreamHealth,
+  stateOf,
+  type UpstreamHealth,
+} from './upstream-state.ts'
 
 /** How often ramps advance and ejections are looked at. */
 const TICK_MS = 100
@@ -28,29 +35,6 @@ export interface BackendStatesOptions {
   readonly endConnections: (rows: readonly number[], cause: number) => void
 }
 
-/** What is said of one backend. The file's own word is in `operator`. */
-interface Backend {
-  readonly key: string
-  readonly name: string
-  readonly row: number
-  readonly id: number
-  upstream: Upstream
-  operator: ServerState
-  isDown: boolean
-  isEjected: boolean
-}
-
-interface Upstream {
-  readonly name: string
-  config: UpstreamConfig
-  row: number
-  groups: readonly (readonly Backend[])[]
-  /** Null where connections say nothing of their backends. */
-  ejections: EjectionPolicy | null
-  slowStart: SlowStart
-  hasAvailable: boolean
-}
-
 /**
  * Which backends may get connections: what the operator, the checks and the connections themselves say of each, put
  * together in the table that workers choose from. What is known of a backend outlives reloads and changes of members,
@@ -59,12 +43,14 @@ interface Upstream {
 export class BackendStates {
   readonly #options: BackendStatesOptions
   readonly #checker: Checker
-  readonly #upstreams = new Map<string, Upstream>()
-  #backends = new Map<string, Backend>()
+  readonly #drains: BackendDrains
+  readonly #upstreams = new Map<string, UpstreamHealth>()
+  #backends = new Map<string, BackendHealth>()
   #timer: NodeJS.Timeout | undefined
 
   constructor(options: BackendStatesOptions) {
     this.#options = options
+    this.#drains = new BackendDrains(options)
     this.#checker = new Checker({ onChange: (key, isUp, result) => this.#onCheck(key, isUp, result) })
   }
 
@@ -86,7 +72,7 @@ export class BackendStates {
     const backend = [...this.#backends.values()].find((candidate) => candidate.row === row && candidate.id === id)
     if (backend === undefined || backend.isEjected) return
     const { upstream } = backend
-    const total = upstream.groups.reduce((sum, group) => sum + group.length, 0)
+    const total = upstream.groups.reduce((sum, group) => sum + group.backends.length, 0)
     const verdict = upstream.ejections?.noteFailing(backend.key, performance.now(), total)
     if (verdict === 'spared') {
       const fields = { ...this.#describe(backend), maxShare: upstream.config.outlier?.maxShare }
@@ -117,17 +103,17 @@ export class BackendStates {
     this.#checker.close()
   }
 
-  #syncUpstream({ config, servers, membership }: ServedUpstream, previous: Map<string, Backend>): CheckTarget[] {
+  #syncUpstream({ config, servers, membership }: ServedUpstream, previous: Map<string, BackendHealth>): CheckTarget[] {
     const isNew = !this.#upstreams.has(config.name)
-    const upstream = this.#upstreams.get(config.name) ?? createUpstream(config)
+    const upstream = this.#upstreams.get(config.name) ?? createUpstreamHealth(config)
     this.#upstreams.set(config.name, upstream)
-    configure(upstream, config)
+    configureUpstream(upstream, config)
     upstream.row = membership.upstream
     const backends = servers.map((server, position) => {
       const { name, row, id } = membership.backends[position]!
       const key = backendKey(config.name, name)
       const known = previous.get(key)
-      const backend: Backend = known ?? {
+      const backend: BackendHealth = known ?? {
         key,
         name,
         row,
@@ -139,13 +125,16 @@ export class BackendStates {
       }
       backend.upstream = upstream
       backend.operator = server.state
-      if (config.health === null || server.state === 'maintenance') backend.isDown = false
+      if (backend.isDown && (config.health === null || server.state === 'maintenance')) this.#forgetDown(backend)
       backend.isEjected = upstream.ejections?.isEjected(key) === true
       this.#backends.set(key, backend)
       if (known === undefined) this.#begin(backend, isNew)
       return backend
     })
-    upstream.groups = membership.groups.map((group) => Array.from(group.positions, (position) => backends[position]!))
+    upstream.groups = membership.groups.map(({ positions }) => ({
+      priority: servers[positions[0]!]!.priority,
+      backends: Array.from(positions, (position) => backends[position]!),
+    }))
     const { health } = config
     if (health === null) return []
     return servers
@@ -154,9 +143,16 @@ export class BackendStates {
   }
 
   /** A backend that an upstream starts with has its whole share; one that joins later is led to it. */
-  #begin(backend: Backend, isWithUpstream: boolean): void {
+  #begin(backend: BackendHealth, isWithUpstream: boolean): void {
+    this.#drains.cancel(backend.row)
     if (isWithUpstream) this.#options.table.setShare(backend.row, 1)
     else this.#lead(backend)
+  }
+
+  /** It is not checked any more. */
+  #forgetDown(backend: BackendHealth): void {
+    backend.isDown = false
+    this.#drains.cancel(backend.row)
   }
 
   #onCheck(key: string, isUp: boolean, result: ProbeResult): void {
@@ -166,60 +162,64 @@ export class BackendStates {
     const { upstream } = backend
     backend.isDown = !isUp
     if (isUp) {
+      this.#drains.cancel(backend.row)
       this.#lead(backend)
       log.info('A backend is up', this.#describe(backend))
     } else {
       upstream.slowStart.stop(key)
       const { step, reason } = result.ok ? { step: '', reason: '' } : result
       log.warn('A backend is down', { ...this.#describe(backend), step, reason })
-      const { connections } = upstream.config
-      this.#endConnections(backend, connections.onUnhealthy, CauseCode.backendUnhealthy, () => backend.isDown)
+      const { onUnhealthy, drainMs } = upstream.config.connections
+      this.#drains.begin(backend, onUnhealthy, drainMs, CauseCode.backendUnhealthy)
     }
     this.#publish(upstream)
     this.#keepTicking()
   }
 
-  #onRemoved(backend: Backend): void {
-    const { connections } = backend.upstream.config
-    const isStillGone = () => !this.#backends.has(backend.key)
-    this.#endConnections(backend, connections.onRemoved, CauseCode.backendRemoved, isStillGone)
+  #onRemoved(backend: BackendHealth): void {
+    const { onRemoved, drainMs } = backend.upstream.config.connections
+    this.#drains.begin(backend, onRemoved, drainMs, CauseCode.backendRemoved)
     backend.upstream.ejections?.forget(backend.key)
     backend.upstream.slowStart.stop(backend.key)
   }
 
-  /** Ends the connections to a backend now, or after a while if it is then still as it is now. */
-  #endConnections(backend: Backend, action: ConnectionAction, cause: number, isStill: () => boolean): void {
-    const { table, endConnections } = this.#options
-    if (action === 'keep' || table.active(backend.row) === 0) return
-    if (action === 'close') {
-      endConnections([backend.row], cause)
-      return
-    }
-    setTimeout(() => {
-      if (isStill() && table.id(backend.row) === backend.id) endConnections([backend.row], cause)
-    }, backend.upstream.config.connections.drainMs).unref()
-  }
-
-  /** Writes the states of an upstream's backends where workers read them, and whether a group is in a panic. */
-  #publish(upstream: Upstream): void {
+  /** Writes the states of an upstream's backends where workers read them, and which groups are in panic. */
+  #publish(upstream: UpstreamHealth): void {
     const { table, panics, log } = this.#options
-    let panic = 0
+    const inPanic = new Set<number>()
+    let bits = 0
     let available = 0
     upstream.groups.forEach((group, index) => {
-      for (const backend of group) table.setState(backend.row, stateOf(backend))
-      const wanted = group.filter(({ operator }) => operator === 'ready')
-      const healthy = wanted.filter(({ isDown, isEjected }) => !isDown && !isEjected)
-      const inPanic = healthy.length < wanted.length * upstream.config.panicThreshold
-      if (inPanic) panic |= 1 << index
-      available += inPanic ? wanted.length : healthy.length
+      for (const backend of group.backends) table.setState(backend.row, stateOf(backend))
+      const assessment = assess(group, upstream.config.panicThreshold)
+      available += assessment.available
+      if (!assessment.inPanic) return
+      bits |= 1 << index
+      inPanic.add(group.priority)
     })
-    const before = Atomics.exchange(panics, upstream.row, panic)
+    Atomics.store(panics, upstream.row, bits)
+    this.#logPanics(upstream, inPanic)
     const fields = { upstream: upstream.name }
-    if (panic !== 0 && before === 0) log.warn('Too few backends are healthy: connections go to all of them', fields)
-    if (panic === 0 && before !== 0) log.info('Enough backends are healthy again', fields)
     if (available === 0 && upstream.hasAvailable) log.error('No backend is left', fields)
     if (available > 0 && !upstream.hasAvailable) log.info('Backends are available', { ...fields, available })
     upstream.hasAvailable = available > 0
+    upstream.panics = inPanic
+  }
+
+  /** By priority: the bit of a group may be another's after a change of members. */
+  #logPanics({ name, panics: before }: UpstreamHealth, now: ReadonlySet<number>): void {
+    const { log } = this.#options
+    const fieldsOf = (priority: number) => ({
+      upstream: name,
+      priority: priority === BACKUP_PRIORITY ? 'backup' : priority,
+    })
+    for (const priority of now) {
+      if (before.has(priority)) continue
+      log.warn('Too few backends are healthy: connections go to all of them', fieldsOf(priority))
+    }
+    for (const priority of before) {
+      if (!now.has(priority)) log.info('Enough backends are healthy again', fieldsOf(priority))
+    }
   }
 
   #tick(): void {
@@ -242,7 +242,7 @@ export class BackendStates {
   }
 
   /** Leads a backend that came up, or joined, to its share step by step. */
-  #lead(backend: Backend): void {
+  #lead(backend: BackendHealth): void {
     const { upstream } = backend
     if (upstream.config.slowStartMs === 0) {
       // It may have been led when it went down, by a file that has slow start no more.
@@ -254,7 +254,7 @@ export class BackendStates {
     this.#writeShares(upstream, nowMs)
   }
 
-  #writeShares(upstream: Upstream, nowMs: number): void {
+  #writeShares(upstream: UpstreamHealth, nowMs: number): void {
     for (const [key, share] of upstream.slowStart.shares(nowMs)) {
       const backend = this.#backends.get(key)
       if (backend !== undefined) this.#options.table.setShare(backend.row, share)
@@ -265,7 +265,7 @@ export class BackendStates {
   #keepTicking(): void {
     const isNeeded = [...this.#upstreams.values()].some(
       ({ groups, slowStart }) =>
-        slowStart.started().size > 0 || groups.some((group) => group.some(({ isEjected }) => isEjected)),
+        slowStart.started().size > 0 || groups.some(({ backends }) => backends.some(({ isEjected }) => isEjected)),
     )
     if (!isNeeded) {
       clearInterval(this.#timer)
@@ -275,36 +275,7 @@ export class BackendStates {
     this.#timer ??= setInterval(() => this.#tick(), TICK_MS)
   }
 
-  #describe({ upstream, name, row }: Backend): { upstream: string; backend: string; connections: number } {
+  #describe({ upstream, name, row }: BackendHealth): { upstream: string; backend: string; connections: number } {
     return { upstream: upstream.name, backend: name, connections: this.#options.table.active(row) }
   }
-}
-
-function createUpstream(config: UpstreamConfig): Upstream {
-  return {
-    name: config.name,
-    config,
-    row: 0,
-    groups: [],
-    ejections: null,
-    slowStart: new SlowStart(config.slowStartMs),
-    hasAvailable: true,
-  }
-}
-
-/** Follows another configuration; what is known goes on. */
-function configure(upstream: Upstream, config: UpstreamConfig): void {
-  const { outlier, slowStartMs } = config
-  upstream.config = config
-  upstream.ejections = outlier === null ? null : new EjectionPolicy(outlier, upstream.ejections)
-  upstream.slowStart = new SlowStart(slowStartMs, upstream.slowStart.started())
-}
-
-function stateOf({ operator, isDown, isEjected }: Backend): number {
-  let state = 0
-  if (operator === 'drain') state |= BackendState.draining
-  if (operator === 'maintenance') state |= BackendState.maintenance
-  if (isDown) state |= BackendState.down
-  if (isEjected) state |= BackendState.ejected
-  return state
 }

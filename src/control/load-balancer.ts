@@ -3,10 +3,10 @@ import { resolveBy } from '../discovery/deadline.ts'
 import type { Config, ServerConfig } from '../model/config.ts'
 import type { Membership } from '../model/snapshot.ts'
 import { BACKEND_HELD_BYTES, BackendTable } from '../shared/backend-table.ts'
-import { ClientTable, MAIN_LOCKER } from '../shared/client-table.ts'
+import { ClientTable, createClientTableMemory, MAIN_LOCKER } from '../shared/client-table.ts'
 import { MAX_BACKENDS, MAX_LISTENERS, MAX_UPSTREAMS } from '../shared/limits.ts'
 import { ListenerCounter } from '../shared/worker-counters.ts'
-import { createSharedMemory, type SharedMemory } from '../shared/worker-memory.ts'
+import { createSharedTables } from '../shared/worker-memory.ts'
 import { connectionCapacity } from './descriptors.ts'
 import { ListeningSockets, type OpenSocket, type SocketWish, socketKey } from './listening-sockets.ts'
 import { type Age, RowRegistry } from './row-registry.ts'
@@ -19,6 +19,7 @@ import {
   upstreamOfKey,
 } from './snapshot-builder.ts'
 import { ANSWER_TIMEOUT_MS, Supervisor, type SupervisorEvents, tooLate } from './supervisor.ts'
+import { WorkerHandle } from './worker-handle.ts'
 
 /**
  * How long a socket that is about to be closed still takes clients whose handshake was under way: more than a round
@@ -44,10 +45,12 @@ export class LoadBalancer {
   readonly rows: Rows
   readonly sockets = new ListeningSockets()
   readonly table: BackendTable
-  readonly clients: ClientTable
-  readonly shared: SharedMemory
+  readonly shared = createSharedTables()
   readonly #descriptorLimit: number
   readonly #drainRecords: () => void
+  #clients: { readonly memory: SharedArrayBuffer; readonly table: ClientTable } | null = null
+  /** Rows that an upstream has had. */
+  readonly #upstreamRows = new Set<number>()
   #current: Prepared | null = null
   #generation = 0
   /** Of the last change of members: by a reload, or by discovery. */
@@ -65,10 +68,9 @@ export class LoadBalancer {
    * while the rows it names still belong to their owners.
    */
   constructor(descriptorLimit: number, events: SupervisorEvents, drainRecords: () => void) {
-    this.shared = createSharedMemory(randomBytes(8))
-    this.supervisor = new Supervisor(this.shared, events)
+    const createHandle = (id: number) => new WorkerHandle(id, { ...this.shared, clients: this.#clients!.memory })
+    this.supervisor = new Supervisor(this.shared.control, createHandle, events)
     this.table = new BackendTable(this.shared.backends, new SharedArrayBuffer(BACKEND_HELD_BYTES))
-    this.clients = new ClientTable(this.shared.clients, MAIN_LOCKER)
     this.#descriptorLimit = descriptorLimit
     this.#drainRecords = drainRecords
     this.rows = {
@@ -79,6 +81,11 @@ export class LoadBalancer {
         onRelease: (row) => this.#clear((counters) => counters.clearBackend(row)),
       }),
     }
+  }
+
+  /** There is none before the first {@link prepare}: its configuration says for how many clients it is, once for all. */
+  get clients(): ClientTable {
+    return this.#clients!.table
   }
 
   get current(): Prepared | null {
@@ -105,6 +112,7 @@ export class LoadBalancer {
     if (!(await this.#hasRetired())) {
       throw tooLate('A worker did not let go of earlier listening sockets')
     }
+    this.#clients ??= createClients(config.limits.stickyClients)
     this.#collectRows()
     const wishes = socketWishes(config)
     const { sockets, undo } = await this.sockets.open(wishes)
@@ -218,7 +226,9 @@ export class LoadBalancer {
 
   #forgetUpstream(row: number): void {
     Atomics.store(new Int32Array(this.shared.panics), row, 0)
-    this.clients.forgetUpstream(row)
+    // The whole table is gone through, and a row that is new has nobody in it.
+    if (this.#upstreamRows.has(row)) this.clients.forgetUpstream(row)
+    this.#upstreamRows.add(row)
   }
 
   #acceptedBy(row: number): number {
@@ -247,6 +257,11 @@ export class LoadBalancer {
     this.rows.upstreams.collect(oldest, () => false)
     this.rows.backends.collect(oldest, (row) => this.table.active(row) > 0)
   }
+}
+
+function createClients(capacity: number): { memory: SharedArrayBuffer; table: ClientTable } {
+  const memory = createClientTableMemory(randomBytes(8), capacity)
+  return { memory, table: new ClientTable(memory, MAIN_LOCKER) }
 }
 
 function socketWishes(config: Config): SocketWish[] {

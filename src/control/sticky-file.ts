@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { type FileHandle, open, rename, rm } from 'node:fs/promises'
+import { type FileHandle, lstat, open, rename, rm } from 'node:fs/promises'
 import { McsError } from '../model/errors.ts'
 import type { Logger } from '../observe/logger.ts'
 import { type StickyRecord, toStickyRecord } from './sticky-record.ts'
@@ -10,8 +10,10 @@ const MAX_LINE_BYTES = 4096
 /** Lines that are no records, after which the rest is not worth reading. */
 const MAX_DAMAGED_LINES = 10_000
 const NEWLINE = 0x0a
-/** The first line. A file that begins otherwise is another program's, or another version's. */
-const HEADER = '{"mcs-lb":"sticky","version":1}'
+/** How a file of sticky entries begins, of whatever version. One that begins otherwise is left as it is. */
+const MARK = '{"mcs-lb":"sticky",'
+/** The first line. */
+const HEADER = `${MARK}"version":1}`
 
 /**
  * Keeps sticky entries in a file of JSON lines, mode 0600:
@@ -23,7 +25,8 @@ const HEADER = '{"mcs-lb":"sticky","version":1}'
  *    └ upstream
  * ```
  *
- * Each save writes a new file beside it and renames that: whoever reads, after whatever end, meets a whole one.
+ * Each save writes a new file beside it and renames that: whoever reads, after whatever end, meets a whole one. Neither
+ * takes the place of a file that holds anything else: then all of it fails, until that is moved away.
  */
 export function createStickyFile(path: string, log: Logger): StickyStore {
   return {
@@ -34,16 +37,22 @@ export function createStickyFile(path: string, log: Logger): StickyStore {
 }
 
 async function* load(path: string, log: Logger): AsyncIterable<readonly StickyRecord[]> {
-  const file = await openForReading(path)
+  const file = await openForReading(path).catch((error: unknown) => {
+    throw failed('read', path, error)
+  })
   if (file === undefined) return
   let [isBegun, count, damaged] = [false, 0, 0]
   try {
     for await (const lines of readLines(file)) {
-      if (!isBegun && lines.shift() !== HEADER) {
-        log.warn('Ignored a file of sticky entries: it does not begin as one of this version', { path })
-        return
+      if (!isBegun) {
+        isBegun = true
+        const first = lines.shift()!
+        if (!first.startsWith(MARK)) throw foreign('it')
+        if (first !== HEADER) {
+          log.warn('Ignored a file of sticky entries: it is of another version', { path })
+          return
+        }
       }
-      isBegun = true
       const records = lines.map(parseLine).filter((record) => record !== undefined)
       count += lines.length
       damaged += lines.length - records.length
@@ -68,7 +77,7 @@ async function openForReading(path: string): Promise<FileHandle | undefined> {
   } catch (error) {
     await file?.close()
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
-    throw failed('read', path, error)
+    throw error
   }
 }
 
@@ -114,24 +123,59 @@ function parseLine(line: string): StickyRecord | undefined {
 async function save(path: string, batches: AsyncIterable<readonly StickyRecord[]>): Promise<void> {
   const next = `${path}.new`
   try {
-    // One that a killed process left. Exclusive, so that no link put in its place is followed.
-    await rm(next, { force: true })
+    await removeLeft(next)
+    // Exclusive, so that no link put in its place is followed.
     const file = await open(next, 'wx', 0o600)
     try {
-      await file.writeFile(`${HEADER}\n`)
-      for await (const records of batches) {
-        if (records.length > 0) await file.writeFile(`${records.map(formatLine).join('\n')}\n`)
-      }
-      // Else, after a power failure, some filesystems show the new name with nothing in it.
-      await file.sync()
-    } finally {
-      await file.close()
+      await write(file, batches)
+      await refuseForeign(path, 'it')
+      await rename(next, path)
+    } catch (error) {
+      await rm(next, { force: true }).catch(() => {})
+      throw error
     }
-    await rename(next, path)
   } catch (error) {
-    await rm(next, { force: true }).catch(() => {})
     throw failed('write', path, error)
   }
+}
+
+async function write(file: FileHandle, batches: AsyncIterable<readonly StickyRecord[]>): Promise<void> {
+  try {
+    await file.writeFile(`${HEADER}\n`)
+    for await (const records of batches) {
+      if (records.length > 0) await file.writeFile(`${records.map(formatLine).join('\n')}\n`)
+    }
+    // Else, after a power failure, some filesystems show the new name with nothing in it.
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+}
+
+/** Removes what a killed process left. Of a link, the link alone goes. */
+async function removeLeft(next: string): Promise<void> {
+  const isLink = await lstat(next).then(
+    (stat) => stat.isSymbolicLink(),
+    () => false,
+  )
+  if (!isLink) await refuseForeign(next, `"${next}"`)
+  await rm(next, { force: true })
+}
+
+/** Throws where there is a file that holds anything but sticky entries; an empty one has nothing to lose. */
+async function refuseForeign(path: string, what: string): Promise<void> {
+  const file = await openForReading(path)
+  if (file === undefined) return
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(MARK.length), 0, MARK.length, 0)
+    if (bytesRead > 0 && buffer.toString('latin1', 0, bytesRead) !== MARK) throw foreign(what)
+  } finally {
+    await file.close()
+  }
+}
+
+function foreign(what: string): Error {
+  return new Error(`${what} is no file of sticky entries, and stays as it is`)
 }
 
 function formatLine({ upstream, client, backend, expiresAtMs }: StickyRecord): string {

@@ -1,17 +1,19 @@
 import { resolveBy } from '../discovery/deadline.ts'
 import { connectRedis, type RedisClient } from '../discovery/redis-client.ts'
 import { Libc } from '../kernel/libc.ts'
-import type { StickyConfig } from '../model/config.ts'
-import type { UpstreamSnapshot } from '../model/snapshot.ts'
+import type { Config, StickyConfig } from '../model/config.ts'
+import type { Snapshot, UpstreamSnapshot } from '../model/snapshot.ts'
 import type { Logger } from '../observe/logger.ts'
 import type { BackendTable } from '../shared/backend-table.ts'
 import type { ClientTable } from '../shared/client-table.ts'
+import { BackendNames } from './backend-names.ts'
 import type { Prepared } from './load-balancer.ts'
 import { createRedisHash } from './redis-hash.ts'
 import type { RowRegistry } from './row-registry.ts'
 import { createStickyFile } from './sticky-file.ts'
 import { createStickyHash } from './sticky-hash.ts'
 import { type StickyNames, StickyPersistence, type StickyUpstream } from './sticky-persistence.ts'
+import type { StickyRecord } from './sticky-record.ts'
 import { MAX_STORED_RECORDS, type StickyStore } from './sticky-store.ts'
 
 /** How long a start or reload waits for what was saved; clients that come before it is read are new ones. */
@@ -19,14 +21,28 @@ const LOAD_WAIT_MS = 1000
 
 type Persist = NonNullable<StickyConfig['persist']>
 
+/** An upstream as entries know it, and as it serves. */
+interface Kept {
+  readonly upstream: StickyUpstream
+  readonly snapshot: UpstreamSnapshot
+}
+
 /** One place where entries are kept, and the upstreams that keep theirs there. */
 interface Keeper {
   readonly persistence: StickyPersistence
   readonly redis: RedisClient | null
+  kept: readonly Kept[]
+}
+
+/** A place that a configuration names. */
+interface WantedPlace {
+  readonly persist: Persist
+  readonly kept: Kept[]
 }
 
 export interface StickyKeeperParts {
-  readonly clients: ClientTable
+  /** There is one once a configuration is to be followed. */
+  readonly clients: () => ClientTable
   readonly table: BackendTable
   readonly backends: RowRegistry
   readonly log: Logger
@@ -36,60 +52,74 @@ export interface StickyKeeperParts {
 export class StickyKeepers {
   readonly #parts: StickyKeeperParts
   readonly #kernel = new Libc()
+  readonly #backendNames = new BackendNames()
+  /** By place, as text. */
   readonly #keepers = new Map<string, Keeper>()
-  #upstreams: readonly (readonly [StickyUpstream, UpstreamSnapshot, place: string])[] = []
 
   constructor(parts: StickyKeeperParts) {
     this.#parts = parts
   }
 
   /**
-   * Follows a configuration that is about to serve: opens the places that it has anew, and lets go of those that it
-   * has not. Resolves when what was saved is read, or after a second.
+   * Follows a configuration that is about to serve: lets go of the places that it has not, and opens those that it has
+   * anew; an upstream that moves from one to the other takes its entries along. Resolves when what was saved is read, or
+   * after a second.
    */
   async follow({ config, snapshot }: Pick<Prepared, 'config' | 'snapshot'>): Promise<void> {
-    const wanted = new Map<string, Persist>()
-    const upstreams: [StickyUpstream, UpstreamSnapshot, string][] = []
-    config.upstreams.forEach(({ name, sticky, sourcePrefix }, index) => {
-      if (sticky === null || sticky.persist === null) return
-      const place = JSON.stringify(sticky.persist)
-      const upstream = snapshot.upstreams[index]!
-      wanted.set(place, sticky.persist)
-      upstreams.push([{ name, row: upstream.row, ttlMs: sticky.ttlMs, sourcePrefix }, upstream, place])
+    this.#compareCapacity(config)
+    const wanted = wantedPlaces(config, snapshot)
+    const before = [...this.#keepers]
+    // Before anything else: a place that is let go saves once more, and others then have what waited there.
+    await this.#close(before.filter(([place]) => !wanted.has(place)))
+    const starts = [...wanted].map(([place, { persist, kept }]) => {
+      const known = this.#keepers.get(place)
+      const newcomers = kept.map(({ upstream }) => upstream).filter(({ name }) => !known?.kept.some(isNamed(name)))
+      const others = before.filter(([other]) => other !== place)
+      const moved = newcomers.flatMap(({ name }) =>
+        others.flatMap(([, { persistence }]) => persistence.waitingOf(name)),
+      )
+      if (known === undefined) return this.#open(place, persist, kept, moved)
+      known.kept = kept
+      return newcomers.length === 0 ? undefined : known.persistence.takeIn(newcomers, moved)
     })
-    this.#upstreams = upstreams
-    await this.#close([...this.#keepers.keys()].filter((place) => !wanted.has(place)))
-    const starts = Promise.all([...wanted].map(([place, persist]) => this.#open(place, persist)))
-    await resolveBy(starts, LOAD_WAIT_MS, () => [])
+    await resolveBy(Promise.all(starts), LOAD_WAIT_MS, () => [])
   }
 
   /** Discovery has changed the members of an upstream. */
   followMembers(snapshot: UpstreamSnapshot): void {
-    this.#upstreams = this.#upstreams.map((entry) =>
-      entry[1].row === snapshot.row ? [entry[0], snapshot, entry[2]] : entry,
-    )
+    for (const keeper of this.#keepers.values()) {
+      keeper.kept = keeper.kept.map((one) => (one.snapshot.row === snapshot.row ? { ...one, snapshot } : one))
+    }
   }
 
   /** Saves what is left. */
   async close(): Promise<void> {
-    await this.#close([...this.#keepers.keys()])
+    await this.#close([...this.#keepers])
   }
 
-  async #open(place: string, persist: Persist): Promise<void> {
-    if (this.#keepers.has(place)) return
+  async #open(place: string, persist: Persist, kept: readonly Kept[], moved: readonly StickyRecord[]): Promise<void> {
     const redis = this.#connect(persist)
     if (redis === undefined) return
     const persistence = new StickyPersistence({
-      table: this.#parts.clients,
-      names: this.#namesFor(place),
+      table: this.#parts.clients(),
+      names: this.#namesOver(() => keeper.kept),
+      backendNames: this.#backendNames,
       store: this.#storeOf(persist, redis),
       log: this.#parts.log,
       nowMs: () => this.#kernel.nowMs(),
       wallClockMs: () => Date.now(),
     })
-    this.#keepers.set(place, { persistence, redis })
-    await redis?.whenReady(LOAD_WAIT_MS)
-    await persistence.start()
+    const keeper: Keeper = { persistence, redis, kept }
+    this.#keepers.set(place, keeper)
+    const upstreams = kept.map(({ upstream }) => upstream)
+    await persistence.start(upstreams, moved, redis?.whenReady(LOAD_WAIT_MS))
+  }
+
+  #compareCapacity({ limits }: Config): void {
+    const { capacity } = this.#parts.clients()
+    if (limits.stickyClients === capacity) return
+    const fields = { configured: limits.stickyClients, inUse: capacity }
+    this.#parts.log.warn('limits.stickyClients takes effect at the next start', fields)
   }
 
   /** Null where no Redis is meant; undefined where one cannot even be tried: entries are then in memory alone. */
@@ -102,10 +132,9 @@ export class StickyKeepers {
     }
   }
 
-  async #close(places: readonly string[]): Promise<void> {
+  async #close(keepers: readonly (readonly [place: string, keeper: Keeper])[]): Promise<void> {
     await Promise.all(
-      places.map(async (place) => {
-        const { persistence, redis } = this.#keepers.get(place)!
+      keepers.map(async ([place, { persistence, redis }]) => {
         this.#keepers.delete(place)
         await persistence.stop()
         redis?.close()
@@ -121,19 +150,36 @@ export class StickyKeepers {
     return createStickyHash(hash, { name, maxFields: MAX_STORED_RECORDS, log, wallClockMs: () => Date.now() })
   }
 
-  /** What ties names to rows, of the upstreams that keep their entries in this place. */
-  #namesFor(place: string): StickyNames {
+  /** What ties names to rows, of these upstreams. */
+  #namesOver(kept: () => readonly Kept[]): StickyNames {
     const { backends, table } = this.#parts
-    const own = () => this.#upstreams.filter((entry) => entry[2] === place)
     return {
-      upstreamAt: (row) => own().find(([upstream]) => upstream.row === row)?.[0],
-      upstreamNamed: (name) => own().find(([upstream]) => upstream.name === name)?.[0],
+      upstreamAt: (row) => kept().find(({ upstream }) => upstream.row === row)?.upstream,
+      upstreamNamed: (name) => kept().find(isNamed(name))?.upstream,
       backendAt: (row, id) => (table.id(row) === id ? backends.nameOfId(id) : undefined),
       backendNamed: ({ row }, name) => {
-        const members = own().find(([upstream]) => upstream.row === row)?.[1].membership.backends
+        const members = kept().find(({ upstream }) => upstream.row === row)?.snapshot.membership.backends
         const backend = members?.find((one) => one.name === name)
         return backend && { row: backend.row, incarnation: backend.id }
       },
     }
   }
+}
+
+function isNamed(name: string): (kept: Kept) => boolean {
+  return ({ upstream }) => upstream.name === name
+}
+
+/** By place, as text. */
+function wantedPlaces(config: Config, snapshot: Snapshot): Map<string, WantedPlace> {
+  const places = new Map<string, WantedPlace>()
+  config.upstreams.forEach(({ name, sticky, sourcePrefix }, index) => {
+    if (sticky === null || sticky.persist === null) return
+    const place = JSON.stringify(sticky.persist)
+    const wanted = places.get(place) ?? { persist: sticky.persist, kept: [] }
+    const served = snapshot.upstreams[index]!
+    wanted.kept.push({ upstream: { name, row: served.row, ttlMs: sticky.ttlMs, sourcePrefix }, snapshot: served })
+    places.set(place, wanted)
+  })
+  return places
 }

@@ -4,6 +4,7 @@ import type { SourcePrefix } from '../model/config.ts'
 import type { Logger } from '../observe/logger.ts'
 import { ClientKey } from '../shared/client-key.ts'
 import type { ClientEntry, ClientTable } from '../shared/client-table.ts'
+import type { BackendNames } from './backend-names.ts'
 import { clientText, type StickyRecord, setClientText } from './sticky-record.ts'
 import type { StickyStore } from './sticky-store.ts'
 
@@ -17,9 +18,6 @@ const BATCH_RECORDS = 512
 const CHUNK_BUCKETS = BATCH_RECORDS / 8
 /** How far a worker's idea of now may lie behind, so that what it wrote is not taken for saved. */
 const CLOCK_MARGIN_MS = 2000
-/** Records that wait for their backend, and names of former backends, at most. */
-const MAX_WAITING = 65_536
-const MAX_NAMES = 65_536
 
 /** An upstream with sticky sessions that are kept in this store. */
 export interface StickyUpstream {
@@ -44,6 +42,8 @@ export interface StickyNames {
 export interface StickyPersistenceParts {
   readonly table: ClientTable
   readonly names: StickyNames
+  /** Of all stores, so that an upstream that moves to another one keeps the clients of its former backends. */
+  readonly backendNames: BackendNames
   readonly store: StickyStore
   readonly log: Logger
   /** The clock of the table. */
@@ -63,10 +63,10 @@ export interface StickyPersistenceParts {
 export class StickyPersistence {
   readonly #parts: StickyPersistenceParts
   readonly #intervalMs: number
-  /** By upstream and client. */
+  /** By upstream and client; at most as many as the table is for. */
   readonly #waiting = new Map<string, StickyRecord>()
-  /** Of backends by row and incarnation, former ones included. */
-  readonly #backendNames = new Map<string, string>()
+  /** Rows of upstreams of which the store may lack entries, however old those are. */
+  readonly #newcomers = new Set<number>()
   #isLoaded = false
   #isFailing = false
   #isStopped = false
@@ -86,13 +86,39 @@ export class StickyPersistence {
     return this.#waiting.size
   }
 
+  /** Those of an upstream, for the store to which it moves. */
+  waitingOf(upstream: string): StickyRecord[] {
+    return [...this.#waiting.values()].filter((record) => record.upstream === upstream)
+  }
+
   /**
-   * Reads what was saved, and saves from now on; to be called once. Resolves when it was read, or could not be for now;
-   * never rejects.
+   * Reads what was saved, as soon as the store is `ready`, and saves from now on; to be called once, with what
+   * {@link takeIn} is called with later. Resolves when it was read, or could not be for now; never rejects.
    */
-  async start(): Promise<void> {
-    await this.#enqueue()
+  async start(
+    upstreams: readonly StickyUpstream[],
+    moved: readonly StickyRecord[] = [],
+    ready: Promise<unknown> = Promise.resolve(),
+  ): Promise<void> {
+    this.#running = ready.then(() => {})
+    await this.takeIn(upstreams, moved)
     this.#schedule(this.#intervalMs)
+  }
+
+  /**
+   * Upstreams are kept here from now on: what was saved of them is read, and what the table has of them by now is saved
+   * whole, for another store had it until now. `moved` are records that waited there. Resolves as {@link start} does.
+   */
+  takeIn(upstreams: readonly StickyUpstream[], moved: readonly StickyRecord[] = []): Promise<void> {
+    this.#running = this.#running.then(async () => {
+      await this.#noteNewcomers(new Set(upstreams.map(({ row }) => row)))
+      for (const record of moved) {
+        this.#wait(idOf(record), record)
+        for (const { name, row } of upstreams) if (name === record.upstream) this.#newcomers.add(row)
+      }
+      this.#isLoaded = false
+    })
+    return this.#enqueue()
   }
 
   /** Saves what is left, for at most `timeoutMs`. True if that is done. */
@@ -134,6 +160,19 @@ export class StickyPersistence {
     }
   }
 
+  /** What is read from the store is nothing that it lacks, so only upstreams with entries before that count. */
+  async #noteNewcomers(rows: ReadonlySet<number>): Promise<void> {
+    const { table } = this.#parts
+    for (let from = 0; from < table.buckets; from += CHUNK_BUCKETS) {
+      const isComplete = table.scan(from, CHUNK_BUCKETS, ({ key }) => {
+        if (rows.has(key.upstreamRow)) this.#newcomers.add(key.upstreamRow)
+      })
+      // Whose entries lie in a bucket that is held is not known.
+      if (!isComplete) for (const row of rows) this.#newcomers.add(row)
+      await nextTurn()
+    }
+  }
+
   async #load(): Promise<void> {
     for await (const records of this.#parts.store.load()) {
       for (const record of records) this.#seat(record)
@@ -145,7 +184,7 @@ export class StickyPersistence {
   /** Puts a record into the table, or among those that wait. */
   #seat(record: StickyRecord): void {
     const { names, table } = this.#parts
-    const id = `${record.upstream} ${record.client}`
+    const id = idOf(record)
     const leftMs = record.expiresAtMs - this.#parts.wallClockMs()
     const upstream = names.upstreamNamed(record.upstream)
     const backend = upstream && names.backendNamed(upstream, record.backend)
@@ -162,7 +201,7 @@ export class StickyPersistence {
   #wait(id: string, record: StickyRecord): void {
     const known = this.#waiting.get(id)
     if (known !== undefined && known.expiresAtMs >= record.expiresAtMs) return
-    if (known !== undefined || this.#waiting.size < MAX_WAITING) this.#waiting.set(id, record)
+    if (known !== undefined || this.#waiting.size < this.#parts.table.capacity) this.#waiting.set(id, record)
   }
 
   /** Looks again at those that wait, a part at a time. */
@@ -178,31 +217,41 @@ export class StickyPersistence {
     const { store, nowMs } = this.#parts
     const startedAtMs = nowMs()
     const result = { isComplete: true }
-    if (store.takes === 'changes') await store.save(this.#records(this.#savedToMs, result))
+    if (store.takes === 'changes') await store.save(this.#changes(result))
     else if (await this.#hasChanged()) await store.save(this.#everything(result))
-    if (result.isComplete) this.#savedToMs = startedAtMs - CLOCK_MARGIN_MS
+    if (!result.isComplete) return
+    this.#savedToMs = startedAtMs - CLOCK_MARGIN_MS
+    this.#newcomers.clear()
   }
 
   async #hasChanged(): Promise<boolean> {
-    for await (const records of this.#records(this.#savedToMs, { isComplete: true }))
-      if (records.length > 0) return true
-    return false
+    const result = { isComplete: true }
+    for await (const records of this.#changes(result)) if (records.length > 0) return true
+    return !result.isComplete
+  }
+
+  async *#changes(result: { isComplete: boolean }): AsyncIterable<readonly StickyRecord[]> {
+    const { names } = this.#parts
+    yield* this.#records(this.#savedToMs, result)
+    if (this.#newcomers.size === 0) return
+    const isNewcomer = ({ upstream }: StickyRecord) => this.#newcomers.has(names.upstreamNamed(upstream)?.row ?? -1)
+    yield* inBatches([...this.#waiting.values()].filter(isNewcomer))
   }
 
   /** Those in the table first: where one of them waits as well, what the table says is newer. */
   async *#everything(result: { isComplete: boolean }): AsyncIterable<readonly StickyRecord[]> {
     yield* this.#records(Number.NEGATIVE_INFINITY, result)
-    const waiting = [...this.#waiting.values()]
-    for (let from = 0; from < waiting.length; from += BATCH_RECORDS) yield waiting.slice(from, from + BATCH_RECORDS)
+    yield* inBatches([...this.#waiting.values()])
   }
 
-  /** Clients in the table that were used at `sinceMs` or later, chunk by chunk. */
+  /** Clients in the table that were used at `sinceMs` or later, and all those of newcomers, chunk by chunk. */
   async *#records(sinceMs: number, result: { isComplete: boolean }): AsyncIterable<readonly StickyRecord[]> {
     const { table } = this.#parts
     for (let from = 0; from < table.buckets; from += CHUNK_BUCKETS) {
       const records: StickyRecord[] = []
       const isComplete = table.scan(from, CHUNK_BUCKETS, (entry) => {
-        const record = entry.lastUseMs >= sinceMs ? this.#toRecord(entry) : undefined
+        const isMeant = entry.lastUseMs >= sinceMs || this.#newcomers.has(entry.key.upstreamRow)
+        const record = isMeant ? this.#toRecord(entry) : undefined
         if (record !== undefined) records.push(record)
       })
       if (!isComplete) result.isComplete = false
@@ -213,24 +262,21 @@ export class StickyPersistence {
 
   /** Undefined for one of another store, one that is over, and one whose backend never had a name here. */
   #toRecord({ key, row, incarnation, lastUseMs }: ClientEntry): StickyRecord | undefined {
-    const upstream = this.#parts.names.upstreamAt(key.upstreamRow)
+    const { backendNames, names, nowMs, wallClockMs } = this.#parts
+    const upstream = names.upstreamAt(key.upstreamRow)
     if (upstream === undefined) return undefined
-    const leftMs = lastUseMs + upstream.ttlMs - this.#parts.nowMs()
-    const backend = this.#backendName(row, incarnation)
+    const leftMs = lastUseMs + upstream.ttlMs - nowMs()
+    const backend = backendNames.nameOf(row, incarnation, names.backendAt(row, incarnation))
     if (leftMs <= 0 || backend === undefined) return undefined
-    const expiresAtMs = Math.round(this.#parts.wallClockMs() + leftMs)
+    const expiresAtMs = Math.round(wallClockMs() + leftMs)
     return { upstream: upstream.name, client: clientText(key), backend, expiresAtMs }
   }
+}
 
-  /** A backend that is gone is still named, so that its clients find it again when it comes back. */
-  #backendName(row: number, incarnation: number): string | undefined {
-    const id = `${row} ${incarnation}`
-    const name = this.#parts.names.backendAt(row, incarnation)
-    if (name === undefined) return this.#backendNames.get(id)
-    // The one that was asked for longest ago is the first.
-    this.#backendNames.delete(id)
-    this.#backendNames.set(id, name)
-    if (this.#backendNames.size > MAX_NAMES) this.#backendNames.delete(this.#backendNames.keys().next().value!)
-    return name
-  }
+function idOf({ upstream, client }: StickyRecord): string {
+  return `${upstream} ${client}`
+}
+
+function* inBatches(records: readonly StickyRecord[]): Iterable<readonly StickyRecord[]> {
+  for (let from = 0; from < records.length; from += BATCH_RECORDS) yield records.slice(from, from + BATCH_RECORDS)
 }

@@ -2,9 +2,8 @@ import type { WorkerReport } from '../dataplane/messages.ts'
 import { McsError } from '../model/errors.ts'
 import type { Membership, Snapshot } from '../model/snapshot.ts'
 import { ControlCell, WorkerCell } from '../shared/control-cells.ts'
-import type { SharedMemory } from '../shared/worker-memory.ts'
 import type { Age } from './row-registry.ts'
-import { type WorkerExit, WorkerHandle } from './worker-handle.ts'
+import type { WorkerExit, WorkerHandle } from './worker-handle.ts'
 
 /** How long a worker may take to answer an order. It answers within microseconds unless something is badly wrong. */
 export const ANSWER_TIMEOUT_MS = 10_000
@@ -31,7 +30,7 @@ interface Waiter {
 
 /** Starts worker threads, hands them snapshots, and replaces those that threw. */
 export class Supervisor {
-  readonly #shared: SharedMemory
+  readonly #createHandle: (id: number) => WorkerHandle
   readonly #events: SupervisorEvents
   readonly #control: Int32Array
   readonly #handles: WorkerHandle[] = []
@@ -42,10 +41,11 @@ export class Supervisor {
   #isStopping = false
   #lastReportId = 0
 
-  constructor(shared: SharedMemory, events: SupervisorEvents) {
-    this.#shared = shared
+  /** `control` is that of control-cells.ts. A handle is created when a snapshot first asks for that many workers. */
+  constructor(control: SharedArrayBuffer, createHandle: (id: number) => WorkerHandle, events: SupervisorEvents) {
+    this.#control = new Int32Array(control)
+    this.#createHandle = createHandle
     this.#events = events
-    this.#control = new Int32Array(shared.control)
   }
 
   /** Every worker there ever was, by id; those without a thread included, for their counters go on. */
@@ -176,7 +176,7 @@ export class Supervisor {
   }
 
   #addHandle(id: number): WorkerHandle {
-    const handle = new WorkerHandle(id, this.#shared)
+    const handle = this.#createHandle(id)
     this.#handles[id] = handle
     this.#waiters.set(handle, new Set())
     return handle

@@ -40,8 +40,8 @@ export class Upstreams {
       log,
       endConnections: (rows, cause) => balancer.endConnections(rows, cause),
     })
-    const { clients, table, rows } = balancer
-    this.#sticky = new StickyKeepers({ clients, table, backends: rows.backends, log })
+    const { table, rows } = balancer
+    this.#sticky = new StickyKeepers({ clients: () => balancer.clients, table, backends: rows.backends, log })
   }
 
   /** Makes ready what must be there before the first client: the sticky entries that were saved. */

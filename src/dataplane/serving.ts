@@ -10,6 +10,12 @@ export interface BalanceMemory {
   random(): number
 }
 
+/** A backend, and which of the membership's groups it is in. */
+export interface ServingMember {
+  readonly backend: BackendSnapshot
+  readonly group: number
+}
+
 /**
  * An upstream as a worker uses it, under one snapshot. A change of members that is no reload holds under every snapshot
  * that has the upstream.
@@ -19,15 +25,15 @@ export class ServingUpstream {
   readonly policy: UpstreamSnapshot
   #membership: Membership
   #balancer: TieredBalancer
-  /** Positions by id: where clients are kept, for it to be known whether their backend is still there. */
-  #positions: ReadonlyMap<number, number>
+  /** By the backend's id: where clients are kept, for it to be known whether their backend is still there. */
+  #members: ReadonlyMap<number, ServingMember>
 
   constructor(snapshot: UpstreamSnapshot, memory: BalanceMemory) {
     this.#memory = memory
     this.policy = snapshot
     this.#membership = snapshot.membership
     this.#balancer = this.#createBalancer()
-    this.#positions = positionsOf(snapshot, snapshot.membership)
+    this.#members = membersOf(snapshot, snapshot.membership)
   }
 
   get backends(): readonly BackendSnapshot[] {
@@ -39,10 +45,9 @@ export class ServingUpstream {
     return this.policy.balance === 'source-hash'
   }
 
-  /** The backend with this id, as long as it is a member. */
-  backendWith(id: number): BackendSnapshot | undefined {
-    const position = this.#positions.get(id)
-    return position === undefined ? undefined : this.backends[position]
+  /** The backend with this id, as long as it is a member and clients are kept. */
+  memberWith(id: number): ServingMember | undefined {
+    return this.#members.get(id)
   }
 
   /** Whether a backend might be chosen if it had room. `panicBits` as for {@link TieredBalancer.choose}. */
@@ -62,7 +67,7 @@ export class ServingUpstream {
     if (membership.epoch <= this.#membership.epoch) return
     this.#membership = membership
     this.#balancer = this.#createBalancer()
-    this.#positions = positionsOf(this.policy, membership)
+    this.#members = membersOf(this.policy, membership)
   }
 
   #createBalancer(): TieredBalancer {
@@ -73,8 +78,16 @@ export class ServingUpstream {
   }
 }
 
-function positionsOf({ stickyTtlMs }: UpstreamSnapshot, { backends }: Membership): ReadonlyMap<number, number> {
-  return new Map(stickyTtlMs === 0 ? [] : backends.map(({ id }, position) => [id, position]))
+function membersOf({ stickyTtlMs }: UpstreamSnapshot, membership: Membership): ReadonlyMap<number, ServingMember> {
+  const members = new Map<number, ServingMember>()
+  if (stickyTtlMs === 0) return members
+  membership.groups.forEach(({ positions }, group) => {
+    for (const position of positions) {
+      const backend = membership.backends[position]!
+      members.set(backend.id, { backend, group })
+    }
+  })
+  return members
 }
 
 /** A snapshot that this worker serves, or whose connections still live. */

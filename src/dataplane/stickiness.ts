@@ -18,8 +18,11 @@ export class Stickiness {
     const { clients, nowMs, panics, table } = this.#core
     const { row, stickyTtlMs } = upstream.policy
     if (!this.#setKey(connection, upstream) || !clients.find(this.#key, nowMs, stickyTtlMs)) return undefined
-    const backend = upstream.backendWith(clients.incarnation)
-    if (backend === undefined || !table.mayComeBack(backend.row, panics[row] !== 0)) return undefined
+    const member = upstream.memberWith(clients.incarnation)
+    if (member === undefined) return undefined
+    const { backend, group } = member
+    const inPanic = ((panics[row]! >>> group) & 1) === 1
+    if (!table.mayComeBack(backend.row, inPanic)) return undefined
     return table.acquire(backend.row, backend.maxConnections) ? backend : undefined
   }
 

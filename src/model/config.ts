@@ -15,7 +15,12 @@ export interface Config {
   readonly shutdown: { readonly drainMs: number }
   /** Folder for what outlives the process: the last good members, sticky entries. `none` for nothing. */
   readonly state: { readonly directory: string }
-  readonly limits: { readonly connections: number; readonly pendingBytes: number }
+  readonly limits: {
+    readonly connections: number
+    readonly pendingBytes: number
+    /** Sticky clients of all upstreams that are remembered. Only that of the first configuration has an effect. */
+    readonly stickyClients: number
+  }
   /** In the order of the file. */
   readonly listeners: readonly ListenerConfig[]
   /** In the order of the file. */

@@ -10,12 +10,12 @@ export function workerLocker(workerId: number): number {
 
 /** Clients a table may be made for. */
 export const MAX_CLIENTS = 1_048_576
-const DEFAULT_CLIENTS = 65_536
 
 const SECRET_BYTES = 8
 
 const HEADER_WORDS = 16
 const BUCKET_MASK = 0
+const CAPACITY = 1
 const SECRET = 2
 
 const SLOTS = 8
@@ -49,13 +49,15 @@ export interface ClientEntry {
  * overflow before it is full. 144 to 288 bytes of address space a client; pages that nobody touches cost nothing.
  * `secret` is 8 random bytes. Throws a RangeError for other sizes: the configuration refuses them before.
  */
-export function createClientTableMemory(secret: Uint8Array, capacity = DEFAULT_CLIENTS): SharedArrayBuffer {
+export function createClientTableMemory(secret: Uint8Array, capacity: number): SharedArrayBuffer {
   if (!(capacity >= 1 && capacity <= MAX_CLIENTS))
     throw new RangeError(`A client table cannot hold ${capacity} clients`)
   if (secret.length !== SECRET_BYTES) throw new RangeError(`A client table's secret has ${SECRET_BYTES} bytes`)
   const buckets = 2 ** Math.ceil(Math.log2(Math.max(1, (2 * capacity) / SLOTS)))
   const memory = new SharedArrayBuffer(4 * (HEADER_WORDS + buckets * BUCKET_WORDS))
-  new Int32Array(memory)[BUCKET_MASK] = buckets - 1
+  const words = new Int32Array(memory)
+  words[BUCKET_MASK] = buckets - 1
+  words[CAPACITY] = capacity
   new Uint8Array(memory).set(secret, 4 * SECRET)
   return memory
 }
@@ -66,7 +68,7 @@ export function createClientTableMemory(secret: Uint8Array, capacity = DEFAULT_C
  * does without: stickiness is a preference, so a miss is fine, and a wrong answer is not.
  *
  * ```
- *   memory  [ mask · – · secret × 2 | bucket | bucket | … ]
+ *   memory  [ mask · capacity · secret × 2 | bucket | bucket | … ]
  *
  *   bucket  [ lock · – – – · tag × 8 · – – – – | slot × 8 ]      64 bytes, then 8 × 64
  *               │             └ hash of the slot's key; 0: empty
@@ -103,6 +105,11 @@ export class ClientTable {
     this.#secret0 = this.#words[SECRET]!
     this.#secret1 = this.#words[SECRET + 1]!
     this.#lockerId = lockerId
+  }
+
+  /** Clients that it was made for. */
+  get capacity(): number {
+    return this.#words[CAPACITY]!
   }
 
   get buckets(): number {

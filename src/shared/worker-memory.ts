@@ -1,12 +1,11 @@
 import { BACKEND_HELD_BYTES, BACKEND_TABLE_BYTES } from './backend-table.ts'
-import { createClientTableMemory } from './client-table.ts'
 import { CONTROL_CELLS, WORKER_CELLS } from './control-cells.ts'
 import { MAX_CONNECTIONS_PER_WORKER, MAX_GROUPS, MAX_UPSTREAMS } from './limits.ts'
 import { RECORD_RING_BYTES } from './record-ring.ts'
 import { createWorkerCounterMemory, type WorkerCounterMemory } from './worker-counters.ts'
 
-/** Memory that all threads share. */
-export interface SharedMemory {
+/** Memory that all threads share, of a size that is always the same. */
+export interface SharedTables {
   /** control-cells.ts */
   readonly control: SharedArrayBuffer
   /** backend-table.ts: open connections by backend row. */
@@ -15,6 +14,10 @@ export interface SharedMemory {
   readonly cursors: SharedArrayBuffer
   /** One int32 an upstream row: bit i says that group i is in a panic, so that health is ignored there. Main writes. */
   readonly panics: SharedArrayBuffer
+}
+
+/** Memory that all threads share. */
+export interface SharedMemory extends SharedTables {
   /** client-table.ts: which backend each client had. */
   readonly clients: SharedArrayBuffer
 }
@@ -32,14 +35,12 @@ export interface WorkerMemory {
   readonly descriptors: SharedArrayBuffer
 }
 
-/** `secret` is 8 random bytes, by which clients are hashed; `maxClients` is how many the client table remembers. */
-export function createSharedMemory(secret: Uint8Array, maxClients?: number): SharedMemory {
+export function createSharedTables(): SharedTables {
   return {
     control: new SharedArrayBuffer(4 * CONTROL_CELLS),
     backends: new SharedArrayBuffer(BACKEND_TABLE_BYTES),
     cursors: new SharedArrayBuffer(4 * MAX_UPSTREAMS * MAX_GROUPS),
     panics: new SharedArrayBuffer(4 * MAX_UPSTREAMS),
-    clients: createClientTableMemory(secret, maxClients),
   }
 }
 

@@ -11,7 +11,7 @@ export function makeConfig(changes: Partial<Config> = {}): Config {
     reload: { watch: false, debounceMs: 200 },
     shutdown: { drainMs: 1000 },
     state: { directory: 'none' },
-    limits: { connections: 1000, pendingBytes: 64 * 1024 * 1024 },
+    limits: { connections: 1000, pendingBytes: 64 * 1024 * 1024, stickyClients: 1024 },
     listeners: [],
     upstreams: [makeUpstream()],
     ...changes,

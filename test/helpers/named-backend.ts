@@ -4,7 +4,8 @@ import type { Cleanup } from './cleanup.ts'
 
 /** A backend that greets every connection with its name and a newline, then sends back what it gets. */
 export class NamedBackend {
-  readonly name: string
+  /** What it greets with; one that is changed holds for later connections. */
+  name: string
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
   /** Connections it ever took. */

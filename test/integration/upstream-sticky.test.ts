@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { freeListenerPort } from '../helpers/free-listener-port.ts'
 import { openClients, tryGreeting } from '../helpers/greeted-client.ts'
+import { LoadBalancerProcess } from '../helpers/load-balancer-process.ts'
 import { NamedBackend } from '../helpers/named-backend.ts'
 import { needs } from '../helpers/peers.ts'
 import { RedisServer } from '../helpers/redis-server.ts'
@@ -110,4 +112,28 @@ test('A certificate of sticky.persist that cannot be read refuses nothing, and d
   writeFileSync(list, JSON.stringify([a.address, b.address]))
   await waitUntil('both serve', async () => (await lb.status()).upstreams[0]!.backends.length === 2)
   assert.match(await backendsOf(t, port, 2), /^(aa|bb)$/)
+})
+
+test('limits.stickyClients bounds the clients that are remembered; a reload that changes it has a warning', async (t) => {
+  const [a, b] = [await NamedBackend.start(t, 'a'), await NamedBackend.start(t, 'b')]
+  const path = join(temporaryDirectory(t), 'sticky')
+  const endsAtMs = Date.now() + 1_700_000
+  const entry = (n: number) => JSON.stringify(['web', `10.0.${n >> 8}.${n & 255}`, a.address, endsAtMs])
+  const entries = Array.from({ length: 10_000 }, (_, n) => entry(n))
+  writeFileSync(path, `{"mcs-lb":"sticky","version":1}\n${entries.join('\n')}\n`)
+  const servers = `[{ address: "${a.address}" }, { address: "${b.address}" }]`
+  const port = await freeListenerPort()
+  const config = (clients: number) => `reload: { watch: false }
+limits: { stickyClients: ${clients} }
+listeners: { edge: { bind: "127.0.0.1:${port}", upstream: web } }
+upstreams: { web: { sticky: { persist: { path: ${path} } }, servers: ${servers} } }
+`
+  const lb = await LoadBalancerProcess.start(t, config(1024))
+  assert.equal((await lb.reload(config(2048))).outcome, 'serving')
+  await lb.logged(/warn .*limits\.stickyClients takes effect at the next start configured=2048 inUse=1024/)
+  assert.equal(await tryGreeting(t, port), 'a')
+  assert.equal(await lb.stop(), 0)
+  // The table has twice as many slots, so that few clients make room before there are as many as it is for.
+  const kept = readFileSync(path, 'utf8').trimEnd().split('\n').length - 1
+  assert.ok(kept >= 1024 && kept <= 2048, `${kept} clients are kept`)
 })

@@ -8,12 +8,8 @@ import type { BackendSnapshot, ListenerSnapshot, Snapshot } from '#src/model/sna
 import { BACKEND_FIELDS, BACKEND_HELD_BYTES, BackendTable } from '#src/shared/backend-table.js'
 import { ClientTable, MAIN_LOCKER } from '#src/shared/client-table.js'
 import { RecordRing } from '#src/shared/record-ring.js'
-import {
-  createSharedMemory,
-  createWorkerMemory,
-  type SharedMemory,
-  type WorkerMemory,
-} from '#src/shared/worker-memory.js'
+import { createWorkerMemory, type SharedMemory, type WorkerMemory } from '#src/shared/worker-memory.js'
+import { createSharedMemory } from '../helpers/shared-memory.ts'
 import { MainThread } from './main-thread.ts'
 import { createMembership } from './membership.ts'
 import { BACKEND_PORT } from './network.ts'
@@ -31,7 +27,7 @@ const ROWS = 16
  * each connection of `connections` has its place.
  */
 export class Memory {
-  readonly shared: SharedMemory = createSharedMemory(new Uint8Array(8), 64)
+  readonly shared: SharedMemory = createSharedMemory()
   readonly own: WorkerMemory
   readonly records: RecordRing
   readonly #dirty: Int32Array[]

@@ -136,15 +136,6 @@ test('checkPersist() wants one place for entries', () => {
   assert.match(persist('redis: { tls: {} }').join(), /^10:35 .*persist\.redis\.tls \| "tls" is of rediss:/)
 })
 
-test('checkPersistPaths() refuses one file for two upstreams', () => {
-  const other = (path: string) =>
-    `${minimal}    sticky: { persist: { path: /a/b } }\n  other:\n    servers: [{ address: "10.0.0.1:1" }]\n    sticky: { persist: { path: ${path} } }\n`
-  assert.deepEqual(faultsOf(other('/a/./b')), [
-    '13:32 upstreams.other.sticky.persist.path | entries of the upstream "chat" are kept in this file already | write another file',
-  ])
-  assert.equal(parse(other('/a/c')).upstreams.length, 2)
-})
-
 test('checkOutlier() wants the longest ejection to be the longest', () => {
   const fault = 'the first ejection is longer than the longest | give maxEjection at least the time of ejection'
   assert.deepEqual(withLine('outlier: { ejection: 10m }'), [`10:26 upstreams.chat.outlier.ejection | ${fault}`])

@@ -7,7 +7,12 @@ import { ConfigError, type ConfigIssue } from '#src/model/errors.js'
 /** The top of the checkout, seen from the built tests. */
 export const root = new URL('../../../../', import.meta.url)
 
-export const machine: Machine = { cpus: 6, addresses: ['192.0.2.7', '2001:db8::7'] }
+/** One on which `/link` leads to `/etc/mcs-lb`, and there is no other symbolic link. */
+export const machine: Machine = {
+  cpus: 6,
+  addresses: ['192.0.2.7', '2001:db8::7'],
+  realPath: (path) => path.replace(/^\/link\//, '/etc/mcs-lb/'),
+}
 
 export const minimal = `version: 1
 listeners:

@@ -30,7 +30,7 @@ test('parseConfig() fills in every default', () => {
     reload: { watch: true, debounceMs: 200 },
     state: { directory: '/var/lib/mcs-lb' },
     shutdown: { drainMs: 30_000 },
-    limits: { connections: 50_000, pendingBytes: 256 * 1024 * 1024 },
+    limits: { connections: 50_000, pendingBytes: 256 * 1024 * 1024, stickyClients: 65_536 },
     listeners: [
       {
         name: 'edge',
@@ -70,7 +70,7 @@ admin: { socket: none }
 reload: { watch: false, debounce: 1s }
 state: { directory: ./kept }
 shutdown: { drain: 0s }
-limits: { connections: 7, pendingBytes: 1MiB }
+limits: { connections: 7, pendingBytes: 1MiB, stickyClients: 1024 }
 listeners:
   edge:
     bind: ["[0:0::1]:1", "unix:./a.sock", "0.0.0.0:0"]
@@ -92,7 +92,7 @@ upstreams:
     reload: { watch: false, debounceMs: 1000 },
     state: { directory: '/etc/mcs-lb/kept' },
     shutdown: { drainMs: 0 },
-    limits: { connections: 7, pendingBytes: 1024 * 1024 },
+    limits: { connections: 7, pendingBytes: 1024 * 1024, stickyClients: 1024 },
     listeners: [
       {
         name: 'edge',

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
+import { mkdirSync, symlinkSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { thisMachine, usableCpus } from '#src/config/machine.js'
+import { temporaryDirectory } from '../../helpers/temporary-directory.ts'
 
 function cpus(scheduled: number, files: Readonly<Record<string, string>>): number {
   return usableCpus(scheduled, (path) => files[path])
@@ -51,4 +54,18 @@ test('thisMachine() finds at least one CPU and an address', () => {
   const machine = thisMachine()
   assert.ok(Number.isInteger(machine.cpus) && machine.cpus >= 1)
   assert.ok(machine.addresses.every((address) => address.length > 0))
+})
+
+test('thisMachine().realPath() follows links of folders and files, also to where there is nothing', (t) => {
+  const { realPath } = thisMachine()
+  const directory = realPath(temporaryDirectory(t))
+  const at = (name: string) => join(directory, name)
+  mkdirSync(at('folder'))
+  symlinkSync('folder', at('link'))
+  symlinkSync('folder/file', at('dangling'))
+  symlinkSync('round', at('round'))
+  assert.equal(realPath(at('link/file')), at('folder/file'))
+  assert.equal(realPath(at('dangling')), at('folder/file'))
+  assert.equal(realPath(at('no/such/file')), at('no/such/file'))
+  assert.equal(realPath(at('round')), at('round'))
 })

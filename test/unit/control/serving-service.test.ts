@@ -28,7 +28,7 @@ test('ServingService.shutdown() during a reload goes on draining: nothing that i
   const reload = service.reload('signal')
   const queued = service.reload('file')
   const stopped = service.shutdown(20_000)
-  finishLoading(serve(listen, backend, { limits: { connections: 7, pendingBytes: 1_048_576 } }))
+  finishLoading(serve(listen, backend, { limits: { connections: 7, pendingBytes: 1_048_576, stickyClients: 1024 } }))
   await reload
   assert.equal((await queued).outcome, 'refused')
   await waitUntil('it has stopped accepting', () => made.logged.some((line) => line.startsWith('Stopped accepting')))

@@ -106,7 +106,9 @@ test('buildSnapshot() takes the lower of what the file and the descriptors allow
 })
 
 test('buildSnapshot() shares the memory for slow peers among the workers', () => {
-  const { snapshot } = build(makeConfig({ workers: 3, limits: { connections: 1, pendingBytes: 100 } }))
+  const { snapshot } = build(
+    makeConfig({ workers: 3, limits: { connections: 1, pendingBytes: 100, stickyClients: 1024 } }),
+  )
   assert.equal(snapshot.pendingBytesPerWorker, 33)
 })
 

@@ -86,15 +86,42 @@ test('createStickyFile().load() takes no record from the inside of a line that i
   }
 })
 
-test('createStickyFile().load() ignores a file that begins otherwise, whatever is in it', async (t) => {
+test('createStickyFile().load() ignores a file of another version, which save() replaces', async (t) => {
+  const path = join(temporaryDirectory(t), 'sticky')
+  writeFileSync(path, '{"mcs-lb":"sticky","version":2}\n["chat","10.0.0.1","10.0.0.1:9100",1767225600000]\n')
+  const { log, messages } = recordingLog()
+  const file = createStickyFile(path, log)
+  assert.deepEqual(await collect(file.load()), [])
+  assert.match(messages.join(), /it is of another version/)
+  await file.save(batchesOf([record('10.0.0.2')]))
+  assert.equal((await collect(file.load())).length, 1)
+})
+
+test('createStickyFile() refuses a file that begins otherwise with MCS_SYSTEM, and leaves it as it is', async (t) => {
   const path = join(temporaryDirectory(t), 'sticky')
   const line = '["chat","10.0.0.1","10.0.0.1:9100",1767225600000]'
-  for (const text of [line, `\n${header}\n${line}\n`, `{"mcs-lb":"sticky","version":2}\n${line}\n`, '\n'.repeat(1e6)]) {
+  const file = createStickyFile(path, log)
+  for (const text of [line, `\n${header}\n${line}\n`, 'x', '{"mcs-lb"', '\n'.repeat(1e6), '\0'.repeat(100)]) {
     writeFileSync(path, text)
-    const { log, messages } = recordingLog()
-    assert.deepEqual(await collect(createStickyFile(path, log).load()), [])
-    assert.match(messages.join(), /does not begin as one of this version/)
+    await assert.rejects(collect(file.load()), isSystemError)
+    await assert.rejects(
+      file.save(batchesOf([record('10.0.0.1')])),
+      /it is no file of sticky entries, and stays as it is/,
+    )
+    assert.equal(readFileSync(path, 'utf8'), text)
+    assert.equal(statSync(`${path}.new`, { throwIfNoEntry: false }), undefined)
   }
+  writeFileSync(path, '')
+  await file.save(batchesOf([record('10.0.0.1')]))
+  assert.equal((await collect(file.load())).length, 1)
+})
+
+test('createStickyFile().save() refuses a file of others that has the name of the one that it writes first', async (t) => {
+  const path = join(temporaryDirectory(t), 'sticky')
+  writeFileSync(`${path}.new`, 'precious')
+  const file = createStickyFile(path, log)
+  await assert.rejects(file.save(batchesOf([record('10.0.0.1')])), /sticky\.new" is no file of sticky entries/)
+  assert.equal(readFileSync(`${path}.new`, 'utf8'), 'precious')
 })
 
 test('createStickyFile().load() never throws for what is in a file, and gives only records', async (t) => {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
-import { readFileSync, statSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import test from 'node:test'
+import { BackendNames } from '#src/control/backend-names.js'
 import { createRedisHash } from '#src/control/redis-hash.js'
 import { createStickyFile } from '#src/control/sticky-file.js'
 import { createStickyHash } from '#src/control/sticky-hash.js'
@@ -17,13 +18,18 @@ import { temporaryDirectory } from '../../helpers/temporary-directory.ts'
 import { waitUntil } from '../../helpers/wait-until.ts'
 
 /** One life of the process: a table of its own, and rows as they happen to be given out. */
-function begin(store: StickyStore, rows: Record<string, [row: number, incarnation: number]>, intervalMs = 60_000) {
+function begin(
+  store: StickyStore,
+  rows: Record<string, [row: number, incarnation: number]>,
+  intervalMs = 60_000,
+  backendNames = new BackendNames(),
+) {
   const clock = { nowMs: 10_000, wallMs: Date.now() }
   const backends = new Map(Object.entries(rows).map(([name, [row, incarnation]]) => [name, { row, incarnation }]))
   const memory = createClientTableMemory(new Uint8Array(8), 1024)
   const table = new ClientTable(memory, 1)
   const { log, messages } = recordingLog()
-  const parts = { table, names: namesOver(backends), store, log, intervalMs }
+  const parts = { table, names: namesOver(backends), backendNames, store, log, intervalMs }
   const persistence = new StickyPersistence({ ...parts, nowMs: () => clock.nowMs, wallClockMs: () => clock.wallMs })
   const key = (client: string) => {
     const key = new ClientKey()
@@ -70,12 +76,12 @@ for (const [where, open] of Object.entries(everyStore)) {
     async (t) => {
       const store = await open(t)
       const first = begin(store, { a: [1, 1], b: [2, 1] })
-      await first.persistence.start()
+      await first.persistence.start([chat])
       for (let n = 0; n < 700; n++) first.remember(`10.0.${n >> 8}.${n & 255}`, n % 2 === 0 ? 'a' : 'b')
       first.remember('2001:db8:1:2:3::', 'b')
       assert.ok(await first.persistence.stop())
       const second = begin(store, { b: [1, 9], a: [7, 4] })
-      await second.persistence.start()
+      await second.persistence.start([chat])
       for (let n = 0; n < 700; n++) {
         assert.equal(second.backendOf(`10.0.${n >> 8}.${n & 255}`), n % 2 === 0 ? 'a' : 'b')
       }
@@ -90,7 +96,7 @@ for (const [where, open] of Object.entries(everyStore)) {
     async (t) => {
       const store = await open(t)
       const first = begin(store, { a: [1, 1] })
-      await first.persistence.start()
+      await first.persistence.start([chat])
       first.remember('10.0.0.1', 'a')
       first.clock.nowMs += 20_000
       first.clock.wallMs += 20_000
@@ -99,7 +105,7 @@ for (const [where, open] of Object.entries(everyStore)) {
       const second = begin(store, { a: [1, 1] })
       second.clock.nowMs = 5
       second.clock.wallMs = first.clock.wallMs + 30_000
-      await second.persistence.start()
+      await second.persistence.start([chat])
       assert.deepEqual([second.backendOf('10.0.0.1'), second.backendOf('10.0.0.2')], ['a', 'a'])
       second.clock.nowMs += 9_990
       assert.deepEqual([second.backendOf('10.0.0.1'), second.backendOf('10.0.0.2')], ['a', 'a'])
@@ -115,16 +121,16 @@ for (const [where, open] of Object.entries(everyStore)) {
     async (t) => {
       const store = await open(t)
       const first = begin(store, { a: [1, 1], b: [2, 1] })
-      await first.persistence.start()
+      await first.persistence.start([chat])
       first.remember('10.0.0.1', 'a')
       await first.persistence.stop()
       const second = begin(store, { b: [1, 1] })
-      await second.persistence.start()
+      await second.persistence.start([chat])
       assert.equal(second.persistence.waiting, 1)
       second.remember('10.0.0.2', 'b')
       assert.ok(await second.persistence.stop())
       const third = begin(store, { b: [1, 1] }, 10)
-      await third.persistence.start()
+      await third.persistence.start([chat])
       assert.deepEqual([third.backendOf('10.0.0.1'), third.backendOf('10.0.0.2')], [undefined, 'b'])
       third.backends.set('a', { row: 5, incarnation: 3 })
       await waitUntil('the client is placed', () => third.backendOf('10.0.0.1') === 'a')
@@ -139,7 +145,7 @@ test('StickyPersistence.start() leaves a client where it is that came back befor
   await store.save(batchesOf([record('10.0.0.1', 'a'), record('10.0.0.2', 'a'), record('10.0.0.3', 'c')]))
   const life = begin(store, { a: [1, 1], b: [2, 1] }, 10)
   life.remember('10.0.0.1', 'b')
-  await life.persistence.start()
+  await life.persistence.start([chat])
   assert.deepEqual([life.backendOf('10.0.0.1'), life.backendOf('10.0.0.2')], ['b', 'a'])
   life.remember('10.0.0.3', 'b')
   life.backends.set('c', { row: 3, incarnation: 1 })
@@ -157,7 +163,7 @@ test('StickyPersistence.start() takes no time past the ttl from a record, and no
   ]
   await store.save(batchesOf(records))
   const life = begin(store, { a: [1, 1] })
-  await life.persistence.start()
+  await life.persistence.start([chat])
   assert.equal(life.persistence.waiting, 0)
   assert.equal(life.backendOf('10.0.0.2'), undefined)
   life.clock.nowMs += chat.ttlMs - 1
@@ -170,7 +176,7 @@ test('StickyPersistence.start() takes no time past the ttl from a record, and no
 test('StickyPersistence saves while it runs when something changed, and leaves the file alone when nothing did', async (t) => {
   const { path, store } = fileIn(t)
   const life = begin(store, { a: [1, 1] }, 10)
-  await life.persistence.start()
+  await life.persistence.start([chat])
   assert.equal(statSync(path, { throwIfNoEntry: false }), undefined)
   life.remember('10.0.0.1', 'a')
   await waitUntil('it is saved', () => statSync(path, { throwIfNoEntry: false }) !== undefined)
@@ -186,7 +192,7 @@ test('StickyPersistence saves while it runs when something changed, and leaves t
 test('StickyPersistence keeps the clients of a backend that is gone under its name', async (t) => {
   const { store } = fileIn(t)
   const life = begin(store, { a: [1, 1], b: [2, 1] }, 10)
-  await life.persistence.start()
+  await life.persistence.start([chat])
   life.remember('10.0.0.1', 'a')
   await waitUntil('it is saved', async () => (await collect(store.load())).length === 1)
   life.backends.delete('a')
@@ -211,7 +217,7 @@ test('StickyPersistence neither saves nor forgets over a store that it could not
     save: (batches) => store.save(batches),
   }
   const life = begin(flaky, { a: [1, 1], b: [2, 1] }, 10)
-  await life.persistence.start()
+  await life.persistence.start([chat])
   life.remember('10.0.0.2', 'b')
   await waitUntil('it was tried again', () => tries > 2)
   assert.deepEqual(sortedClients(await collect(store.load())), ['10.0.0.1'])
@@ -233,7 +239,7 @@ test('StickyPersistence writes to Redis what changed only, and again what failed
   let saves = 0
   const counted: StickyStore = { ...store, save: (batches) => store.save(batches).finally(() => saves++) }
   const life = begin(counted, { a: [1, 1] }, 10)
-  await life.persistence.start()
+  await life.persistence.start([chat])
   life.remember('10.0.0.1', 'a')
   await waitUntil('it is saved', async () => (await redis.client.hlen('k')) === 1)
   life.clock.nowMs += 5000
@@ -272,7 +278,7 @@ test('StickyPersistence saves later what a thread held when it was the turn to s
   const slot = life.words.findIndex((word, at) => word === chat.row && before[at] === 0)
   const lock = slot - 16
   life.words[lock] = 99
-  await life.persistence.start()
+  await life.persistence.start([chat])
   life.clock.nowMs += 5000
   const held = saves
   await waitUntil('rounds pass', () => saves > held + 1)
@@ -282,24 +288,96 @@ test('StickyPersistence saves later what a thread held when it was the turn to s
   assert.ok(await life.persistence.stop())
 })
 
+test('StickyPersistence.start() saves whole what the table has by then, and nothing of what it reads', async () => {
+  const { store, saved } = changesStore([record('10.0.0.9', 'a', Date.now() + 20_000)])
+  const first = begin(store, { a: [1, 1] })
+  await first.persistence.start([chat])
+  assert.equal(first.backendOf('10.0.0.9'), 'a')
+  assert.ok(await first.persistence.stop())
+  assert.equal(saved.join(), '')
+  const second = begin(store, { a: [1, 1] })
+  second.remember('10.0.0.1', 'a')
+  second.clock.nowMs += 30_000
+  await second.persistence.start([chat])
+  assert.ok(saved.includes('10.0.0.1 a'))
+  saved.length = 0
+  assert.ok(await second.persistence.stop())
+  assert.deepEqual(saved, [], 'once is enough')
+})
+
+test('StickyPersistence.takeIn() reads and saves whole what comes in later, with what waited elsewhere', async () => {
+  const { store, saved } = changesStore([record('10.0.0.9', 'a', Date.now() + 20_000)])
+  const life = begin(store, { a: [1, 1] })
+  await life.persistence.start([])
+  life.remember('10.0.0.1', 'a')
+  life.clock.nowMs += 30_000
+  assert.equal(saved.join(), '')
+  await life.persistence.takeIn([chat], [record('10.0.0.2', 'b')])
+  assert.ok(saved.includes('10.0.0.1 a') && saved.includes('10.0.0.2 b'), saved.join())
+  assert.deepEqual(
+    life.persistence.waitingOf('chat').map(({ client }) => client),
+    ['10.0.0.2'],
+  )
+  assert.ok(await life.persistence.stop())
+})
+
+test('StickyPersistence saves the clients of a backend that is gone under the name that another store knew', async () => {
+  const [old, next] = [changesStore([]), changesStore([])]
+  const backendNames = new BackendNames()
+  const life = begin(old.store, { a: [1, 1] }, 60_000, backendNames)
+  await life.persistence.start([chat])
+  life.remember('10.0.0.1', 'a')
+  assert.ok(await life.persistence.stop())
+  const moved = begin(next.store, { a: [1, 1] }, 60_000, backendNames)
+  moved.remember('10.0.0.1', 'a')
+  moved.backends.delete('a')
+  await moved.persistence.start([chat])
+  assert.deepEqual(next.saved, ['10.0.0.1 a'])
+  await moved.persistence.stop()
+})
+
 test('StickyPersistence.stop() waits no longer than it is told for a store that hangs', async () => {
   const hanging: StickyStore = { takes: 'changes', load: async function* () {}, save: () => new Promise(() => {}) }
   const life = begin(hanging, { a: [1, 1] })
-  void life.persistence.start()
+  void life.persistence.start([chat])
   assert.equal(await life.persistence.stop(50), false)
 })
 
-test('StickyPersistence starts with whatever lies in place of its file, and says so once', async (t) => {
-  const { path } = fileIn(t)
-  writeFileSync(path, Buffer.from(Array.from({ length: 5000 }, (_, n) => (n * 31) & 255)))
-  const { log, messages } = recordingLog()
-  const life = begin(createStickyFile(path, log), { a: [1, 1] })
-  await life.persistence.start()
+test('StickyPersistence starts with whatever lies in place of its file, says so once, and uses the place once it is free', async (t) => {
+  const { path, store } = fileIn(t)
+  const foreign = Buffer.from(Array.from({ length: 5000 }, (_, n) => (n * 31) & 255))
+  writeFileSync(path, foreign)
+  let tries = 0
+  const counted: StickyStore = {
+    ...store,
+    load() {
+      tries++
+      return store.load()
+    },
+  }
+  const life = begin(counted, { a: [1, 1] }, 10)
+  await life.persistence.start([chat])
   life.remember('10.0.0.1', 'a')
+  await waitUntil('it was tried again', () => tries > 2)
+  assert.deepEqual(readFileSync(path), foreign)
+  assert.equal(life.messages.length, 1)
+  rmSync(path)
+  await waitUntil('it is saved', async () => (await collect(store.load())).length === 1)
   assert.ok(await life.persistence.stop())
-  assert.equal(messages.length, 1)
-  assert.equal((await collect(createStickyFile(path, log).load())).length, 1)
 })
+
+/** A store that notes what it is given, as client and backend, and reads back what it began with. */
+function changesStore(stored: readonly StickyRecord[]): { store: StickyStore; saved: string[] } {
+  const saved: string[] = []
+  const store: StickyStore = {
+    takes: 'changes',
+    load: () => batchesOf([...stored]),
+    save: async (batches) => {
+      saved.push(...(await collect(batches)).map(({ client, backend }) => `${client} ${backend}`))
+    },
+  }
+  return { store, saved }
+}
 
 function sortedClients(records: readonly StickyRecord[]): string[] {
   return records.map(({ client }) => client).sort()

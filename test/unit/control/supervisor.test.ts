@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import test, { type TestContext } from 'node:test'
 import { Supervisor } from '#src/control/supervisor.js'
+import { WorkerHandle } from '#src/control/worker-handle.js'
 import type { Snapshot } from '#src/model/snapshot.js'
 import { WorkerCell } from '#src/shared/control-cells.js'
-import { createSharedMemory } from '#src/shared/worker-memory.js'
+import { createSharedMemory } from '../../helpers/shared-memory.ts'
 import { waitUntil } from '../../helpers/wait-until.ts'
 
 function createSnapshot(generation: number, workers: number): Snapshot {
@@ -22,7 +23,8 @@ function createSnapshot(generation: number, workers: number): Snapshot {
 function createSupervisor(t: TestContext): { supervisor: Supervisor; crashes: number[] } {
   const crashes: number[] = []
   const events = { onCrash: (worker: number) => void crashes.push(worker), onGiveUp: () => {}, onFailing: () => {} }
-  const supervisor = new Supervisor(createSharedMemory(new Uint8Array(8)), events)
+  const shared = createSharedMemory()
+  const supervisor = new Supervisor(shared.control, (id) => new WorkerHandle(id, shared), events)
   t.after(() => supervisor.stop())
   return { supervisor, crashes }
 }

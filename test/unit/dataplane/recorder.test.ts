@@ -9,11 +9,12 @@ import { defaultTuning } from '#src/dataplane/tuning.js'
 import type { Kernel } from '#src/kernel/kernel.js'
 import { encodeSockaddr } from '#src/kernel/sockaddr.js'
 import { type AccessRecord, decodeAccessRecord, MAX_RECORDED_ATTEMPTS } from '#src/shared/access-record.js'
-import { createSharedMemory, createWorkerMemory } from '#src/shared/worker-memory.js'
+import { createWorkerMemory } from '#src/shared/worker-memory.js'
+import { createSharedMemory } from '../../helpers/shared-memory.ts'
 
 const NOW_MS = 10_000.5
 const WALL_MS = 1_700_000_000_000
-const shared = createSharedMemory(new Uint8Array(8))
+const shared = createSharedMemory()
 const own = createWorkerMemory(16)
 /** Of the kernel a recorder needs the clocks only. */
 const kernel = {

@@ -178,7 +178,7 @@ test('ClientTable.remember() makes room in a full bucket, and takes only from th
 })
 
 test('ClientTable keeps nearly every client while there are as many as its capacity', () => {
-  const table = new ClientTable(createClientTableMemory(secret), 1)
+  const table = new ClientTable(createClientTableMemory(secret, 65_536), 1)
   for (let number = 0; number < 65_536; number++) table.remember(client(number), 1, 1, number)
   const kept = Array.from({ length: 65_536 }, (_, number) => number).filter((number) =>
     table.find(client(number), 0, forever),
@@ -300,5 +300,5 @@ test('createClientTableMemory() takes no memory for what is not touched, by scan
   for (const capacity of [0, -1, MAX_CLIENTS + 1, Number.NaN]) {
     assert.throws(() => createClientTableMemory(secret, capacity), RangeError)
   }
-  assert.throws(() => createClientTableMemory(secret.subarray(1)), RangeError)
+  assert.throws(() => createClientTableMemory(secret.subarray(1), 64), RangeError)
 })

@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import { BackendDrains } from '#src/control/backend-drains.js'
+import { BACKEND_HELD_BYTES, BACKEND_TABLE_BYTES, BackendTable } from '#src/shared/backend-table.js'
+
+const [DOWN, REMOVED] = [1, 2]
+const backend = { row: 3, id: 30 }
+
+function start(t: test.TestContext) {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const table = new BackendTable(new SharedArrayBuffer(BACKEND_TABLE_BYTES), new SharedArrayBuffer(BACKEND_HELD_BYTES))
+  table.assign(backend.row, backend.id)
+  table.acquire(backend.row, 1)
+  const ended: string[] = []
+  const drains = new BackendDrains({ table, endConnections: (rows, cause) => ended.push(`${rows} ${cause}`) })
+  return { table, ended, drains, pass: (ms: number) => t.mock.timers.tick(ms) }
+}
+
+test('BackendDrains.begin() ends connections after the drain, once, however often the backend goes meanwhile', (t) => {
+  const { drains, ended, pass } = start(t)
+  drains.begin(backend, 'drain', 1000, DOWN)
+  pass(900)
+  drains.begin(backend, 'drain', 1000, REMOVED)
+  drains.begin(backend, 'keep', 1000, REMOVED)
+  assert.deepEqual(ended, [])
+  pass(100)
+  pass(5000)
+  assert.deepEqual(ended, ['3 1'])
+})
+
+test('BackendDrains.begin() ends them at once where they are to be closed, and a drain that is under way with them', (t) => {
+  const { drains, ended, pass } = start(t)
+  drains.begin(backend, 'drain', 1000, DOWN)
+  drains.begin(backend, 'close', 1000, REMOVED)
+  pass(5000)
+  assert.deepEqual(ended, ['3 2'])
+})
+
+test('BackendDrains.cancel() leaves the next drain its whole time', (t) => {
+  const { drains, ended, pass } = start(t)
+  drains.begin(backend, 'drain', 1000, DOWN)
+  pass(900)
+  drains.cancel(backend.row)
+  drains.begin(backend, 'drain', 1000, DOWN)
+  pass(999)
+  assert.deepEqual(ended, [])
+  pass(1)
+  assert.deepEqual(ended, ['3 1'])
+})
+
+test('BackendDrains ends nothing of another backend that has the row by then', (t) => {
+  const { drains, ended, pass, table } = start(t)
+  drains.begin(backend, 'drain', 1000, DOWN)
+  table.assign(backend.row, 31)
+  pass(1000)
+  assert.deepEqual(ended, [])
+})
