@@ -146,7 +146,6 @@ test('parseConfig() shows how a map is written where one value stands', () => {
   assert.deepEqual(hintsOf('top', 'accessLog: stdout'), write('{ to: stdout }'))
   assert.deepEqual(hintsOf('top', 'admin: /run/a.sock'), write('{ socket: /run/a.sock }'))
   assert.deepEqual(hintsOf('top', 'log: debug'), write('{ level: debug }'))
-  assert.deepEqual(hintsOf('top', 'limits: 5000'), write('{ connections: 5000 }'))
   assert.deepEqual(hintsOf('top', 'reload: false'), write('{ watch: false }'))
   assert.deepEqual(hintsOf('listener', 'timeouts: 5m'), write('a map of keys and values'))
 })
