@@ -7,6 +7,7 @@ import type { RedisConfig } from '../model/config.ts'
 import { McsError } from '../model/errors.ts'
 import { maxValueBytes, parseMember } from './member.ts'
 import { connectRedis, type RedisClient, readTarget } from './redis-client.ts'
+import { readTime } from './redis-shape.ts'
 
 export interface RegisterOptions {
   /** `redis://…` or `rediss://…`, or how it is reached in full. */
@@ -141,8 +142,7 @@ class Heart implements Registration {
     const text = formatAddress(address)
     const member = this.#optionsText === '' ? text : `{"address":"${text}",${this.#optionsText}}`
     // The clock of Redis is the one that all share.
-    const [seconds, microseconds] = await commands.time()
-    const score = Number(seconds) * 1000 + Math.floor(Number(microseconds) / 1000)
+    const score = Math.floor(readTime(await commands.time()))
     this.#remove = () => commands.eval(removeMember, 1, key, member, `${score}`)
     await commands.zadd(key, score, member)
   }
