@@ -16,6 +16,7 @@ export type RefusalReason =
   | 'bad-score'
   | 'future-score'
   | 'too-many'
+  | 'lookup-failed'
 
 /** How many entries of one read were refused, by reason. */
 export type Refusals = ReadonlyMap<RefusalReason, number>
