@@ -9,6 +9,25 @@ export function printLine(text: string): void {
   process.stdout.write(`${text}\n`)
 }
 
+/**
+ * From now on output that cannot be written ends nothing: a full disk must not take a backend out of its registry. It
+ * is said once on stderr, and makes the exit code 1 unless the command sets another one later. A reader that has gone,
+ * as in `mcs-lb status | head -1`, is no failure.
+ */
+export function endureLostOutput(): void {
+  let isTold = false
+  process.stderr.on('error', () => {})
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE' || isTold) return
+    isTold = true
+    process.stderr.write(`Cannot write the output: ${error.message}\n`)
+    // After the command, which sets its own.
+    setImmediate(() => {
+      process.exitCode = ExitCode.failure
+    })
+  })
+}
+
 /** Prints a value as JSON to stdout. */
 export function printJson(value: unknown): void {
   printLine(JSON.stringify(value, null, 2))

@@ -1,7 +1,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { parseDuration } from '../model/units.ts'
 import { ExitCode } from './exit-code.ts'
-import { printFailure } from './print.ts'
+import { endureLostOutput, printFailure } from './print.ts'
 import type { RegisterCommandOptions } from './register.ts'
 import { programVersion } from './version.ts'
 
@@ -24,10 +24,7 @@ Exit codes: 0 good, 1 failure, 2 bad usage, 78 bad configuration.
  * @param argv As `process.argv`: the runtime and the script come first.
  */
 export async function main(argv: readonly string[]): Promise<void> {
-  // `mcs-lb status | head -1` closes the pipe early; that is no failure.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error
-  })
+  endureLostOutput()
   try {
     await createProgram().parseAsync(argv)
   } catch (error) {

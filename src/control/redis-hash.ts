@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis'
 import { resolveBy } from '../discovery/deadline.ts'
+import { readScan } from '../discovery/redis-shape.ts'
 import type { HashStore } from './sticky-hash.ts'
 
 const SCAN_COUNT = 500
@@ -15,7 +16,7 @@ export function createRedisHash(redis: HashCommands, key: string, timeoutMs = 50
     async *readAll() {
       let cursor = '0'
       for (let n = 0; n < MAX_SCANS; n++) {
-        const [next, elements] = await within(timeoutMs, redis.hscan(key, cursor, 'COUNT', SCAN_COUNT))
+        const [next, elements] = readScan(await within(timeoutMs, redis.hscan(key, cursor, 'COUNT', SCAN_COUNT)))
         yield pairs(elements)
         cursor = next
         if (cursor === '0') return

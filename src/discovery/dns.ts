@@ -3,6 +3,7 @@ import { formatAddress } from '../model/address.ts'
 import type { DiscoveryConfig, ServerConfig } from '../model/config.ts'
 import { Collector, Room } from './collector.ts'
 import { parseFields } from './member.ts'
+import type { FoundMember } from './member-set.ts'
 import type { Source, SourceContext, SourceRead } from './source.ts'
 
 type DnsConfig = Extract<DiscoveryConfig, { type: 'dns' }>
@@ -30,6 +31,10 @@ interface Lookup {
 export function dnsSource(config: DnsConfig, context: SourceContext): Source {
   const resolver = new dns.Resolver({ timeout: timeoutMs, tries })
   if (config.resolvers.length > 0) resolver.setServers([...config.resolvers])
+  /** Addresses of the targets of SRV records, by the last answer to each. */
+  const known = new Map<string, readonly string[]>()
+  /** Whether what is known of the targets is all that members of this source can come from. */
+  let isBaseKnown = false
 
   async function readAddresses(): Promise<SourceRead> {
     const { hosts, ttlMs } = await lookUp(resolver, config.host, config.record)
@@ -37,29 +42,61 @@ export function dnsSource(config: DnsConfig, context: SourceContext): Source {
   }
 
   async function readServices(): Promise<SourceRead> {
-    const records = await orNothing(resolver.resolveSrv(config.host))
+    const records = await orNothing(config.host, resolver.resolveSrv(config.host))
     // RFC 2782: the target "." says that there is no such service.
-    const services = scaled(records.filter(({ name }) => name !== '' && name !== '.').slice(0, config.maxMembers))
-    const targets: Target[] = []
-    let ttlMs = Number.POSITIVE_INFINITY
-    for (let from = 0; from < services.length; from += lookupsAtOnce) {
-      const some = services.slice(from, from + lookupsAtOnce)
-      const lookups = await Promise.all(some.map(({ name }) => lookUp(resolver, name, 'address')))
-      for (const [index, lookup] of lookups.entries()) {
-        targets.push({ ...some[index]!, hosts: lookup.hosts })
-        ttlMs = Math.min(ttlMs, lookup.ttlMs)
-      }
-    }
-    return gather(targets, ttlMs)
+    const all = scaled(records.filter(({ name }) => name !== '' && name !== '.'))
+    const services = inStableOrder(all).slice(0, config.maxMembers)
+    const { targets, failed, ttlMs } = await lookUpTargets(services)
+    if (failed[0] !== undefined && failed.length === new Set(services.map(({ name }) => name)).size)
+      throw failed[0].error
+    const read = gather(targets, failed.length > 0 ? Number.POSITIVE_INFINITY : ttlMs, all.length - services.length)
+    const unknown = failed.filter(({ name }) => !known.has(name))
+    const isMember = ({ server }: FoundMember) => context.isMember(formatAddress(server.address))
+    // Members of an earlier process may be those of a target that does not answer now.
+    const isUnsure = !isBaseKnown && read.found.some(isMember)
+    if (unknown[0] !== undefined && isUnsure) throw unknown[0].error
+    isBaseKnown = true
+    return unknown.length === 0
+      ? read
+      : { ...read, refused: new Map([...read.refused, ['lookup-failed', unknown.length]]) }
   }
 
-  function gather(targets: readonly Target[], ttlMs: number): SourceRead {
+  /** Asks for the targets' addresses. One that fails keeps those that it had. */
+  async function lookUpTargets(services: readonly Service[]) {
+    const names = new Set(services.map(({ name }) => name))
+    for (const name of known.keys()) if (!names.has(name)) known.delete(name)
+    const failed: { name: string; error: unknown }[] = []
+    let ttlMs = Number.POSITIVE_INFINITY
+    const list = [...names]
+    for (let from = 0; from < list.length; from += lookupsAtOnce) {
+      const some = list.slice(from, from + lookupsAtOnce)
+      const lookups = await Promise.allSettled(some.map((name) => lookUp(resolver, name, 'address')))
+      for (const [index, lookup] of lookups.entries()) {
+        const name = some[index]!
+        if (lookup.status === 'rejected') failed.push({ name, error: lookup.reason })
+        else known.set(name, lookup.value.hosts)
+        if (lookup.status === 'fulfilled') ttlMs = Math.min(ttlMs, lookup.value.ttlMs)
+      }
+    }
+    const targets = services.map((service) => ({ ...service, hosts: known.get(service.name) ?? [] }))
+    return { targets, failed, ttlMs }
+  }
+
+  /** Services that have members first, then by name: servers that answer in another order each time change nothing. */
+  function inStableOrder(services: readonly Service[]): Service[] {
+    const rankOf = ({ name, port }: Service) =>
+      (known.get(name) ?? []).some((host) => context.isMember(addressText(host, port))) ? 0 : 1
+    const ranked = services.map((service) => ({ service, rank: rankOf(service) }))
+    ranked.sort((a, b) => a.rank - b.rank || compare(a.service.name, b.service.name) || a.service.port - b.service.port)
+    return ranked.map(({ service }) => service)
+  }
+
+  function gather(targets: readonly Target[], ttlMs: number, dropped = 0): SourceRead {
     const collector = new Collector(context.filter)
     const room = new Room<ServerConfig>(config.maxMembers, context.isMember)
     for (const { hosts, port, weight, priority } of targets) {
       for (const host of hosts) {
-        const address = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
-        const server = collector.accept(parseFields({ address, weight, priority }))
+        const server = collector.accept(parseFields({ address: addressText(host, port), weight, priority }))
         if (server === undefined) continue
         const key = formatAddress(server.address)
         const before = room.get(key)
@@ -68,7 +105,7 @@ export function dnsSource(config: DnsConfig, context: SourceContext): Source {
       }
     }
     for (const [, server] of room.entries()) collector.add(server)
-    collector.refuse('too-many', room.dropped)
+    collector.refuse('too-many', dropped + room.dropped)
     return collector.result(Number.isFinite(ttlMs) ? Math.min(ttlMs, maxFreshMs) : undefined)
   }
 
@@ -89,21 +126,42 @@ interface Target {
 
 async function lookUp(resolver: dns.Resolver, host: string, record: 'address' | 'a' | 'aaaa' | 'srv'): Promise<Lookup> {
   const [ipv4, ipv6] = await Promise.all([
-    record === 'aaaa' ? [] : orNothing(resolver.resolve4(host, { ttl: true })),
-    record === 'a' ? [] : orNothing(resolver.resolve6(host, { ttl: true })),
+    record === 'aaaa' ? [] : orNothing(host, resolver.resolve4(host, { ttl: true })),
+    record === 'a' ? [] : orNothing(host, resolver.resolve6(host, { ttl: true })),
   ])
   const records = [...ipv4, ...ipv6]
   const ttlMs = records.reduce((least, { ttl }) => Math.min(least, ttl * 1000), Number.POSITIVE_INFINITY)
   return { hosts: records.map(({ address }) => address), ttlMs }
 }
 
-async function orNothing<T>(answer: Promise<T[]>): Promise<T[]> {
+/** @throws {LookupError} */
+async function orNothing<T>(host: string, answer: Promise<T[]>): Promise<T[]> {
   try {
     return await answer
   } catch (error) {
     if (emptyCodes.has(codeOf(error))) return []
-    throw error
+    throw new LookupError(host, codeOf(error) || String(error))
   }
+}
+
+/** The question for `host` failed. */
+class LookupError extends Error {
+  readonly host: string
+  readonly code: string
+
+  constructor(host: string, code: string) {
+    super(`cannot look up ${host}: ${code}`)
+    this.host = host
+    this.code = code
+  }
+}
+
+function addressText(host: string, port: number): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
 }
 
 type Service = Omit<Target, 'hosts'> & { readonly name: string }
@@ -131,8 +189,8 @@ function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : ''
 }
 
-/** The name comes from the configuration, and the rest from a list of codes: nothing of it is from the network. */
-function describe(error: unknown, host: string): string {
+/** Names of targets come from the network; the rest is from the configuration, and from a list of codes. */
+function describe(error: unknown, ownHost: string): string {
   const known: Readonly<Record<string, string>> = {
     ETIMEOUT: 'no server answered in time',
     ECONNREFUSED: 'no server takes questions',
@@ -140,6 +198,9 @@ function describe(error: unknown, host: string): string {
     EREFUSED: 'the server refused the question',
     ECANCELLED: 'no answer came in time',
   }
+  const host = error instanceof LookupError ? error.host : ownHost
+  const name = host.replaceAll(/[^\x21-\x7e]/g, '?').slice(0, 255)
+  const target = host === ownHost ? name : `${name}, a target of ${ownHost}`
   const code = codeOf(error)
-  return `Cannot look up ${host}: ${known[code] ?? (code || String(error))}`
+  return `Cannot look up ${target}: ${known[code] ?? (code || String(error))}`
 }

@@ -1,4 +1,3 @@
-import { parse } from 'yaml'
 import { maxFileBytes } from '../config/read-text.ts'
 import { watchConfig } from '../config/watch.ts'
 import { formatAddress } from '../model/address.ts'
@@ -6,6 +5,7 @@ import type { DiscoveryConfig, ServerConfig } from '../model/config.ts'
 import { readBoundedFile } from './bounded-file.ts'
 import { Collector, Room } from './collector.ts'
 import { parseFields } from './member.ts'
+import { parseMemberList } from './member-list.ts'
 import type { Source, SourceContext, SourceRead } from './source.ts'
 
 type FileConfig = Extract<DiscoveryConfig, { type: 'file' }>
@@ -16,16 +16,22 @@ const debounceMs = 50
 /** Members that stand in a file: a list in JSON or YAML of `IP:PORT`, or of objects with an `address` and options. */
 export function fileSource(config: FileConfig, context: SourceContext): Source {
   const watch = watchConfig(config.path, { debounceMs, pollMs: Number.POSITIVE_INFINITY }, context.hint)
+  /** What the file held when it was last read: it is parsed anew only where it holds something else. */
+  let text: string | undefined
+  let list: Promise<readonly unknown[]> | undefined
   return {
-    read: async () => parseList(await readBoundedFile(config.path, maxFileBytes), config.maxMembers, context),
+    async read() {
+      const now = readBoundedFile(config.path, maxFileBytes)
+      if (list === undefined || now !== text) list = parseMemberList(now)
+      text = now
+      return toMembers(await list, config.maxMembers, context)
+    },
     describe: (error) => `Cannot take members from "${config.path}": ${reasonOf(error)}`,
     close: () => watch.close(),
   }
 }
 
-function parseList(text: string, maxMembers: number, context: SourceContext): SourceRead {
-  const list = parseText(text)
-  if (!Array.isArray(list)) throw new Error('it is no list; write "- 10.0.0.1:9100" for each member')
+function toMembers(list: readonly unknown[], maxMembers: number, context: SourceContext): SourceRead {
   const collector = new Collector(context.filter)
   const room = new Room<ServerConfig>(maxMembers, context.isMember)
   for (const entry of list) {
@@ -35,18 +41,6 @@ function parseList(text: string, maxMembers: number, context: SourceContext): So
   for (const [, server] of room.entries()) collector.add(server)
   collector.refuse('too-many', room.dropped)
   return collector.result()
-}
-
-/** JSON by itself: it is most of what programs write, and the YAML reader is slower by far. */
-function parseText(text: string): unknown {
-  if (/^\s*[[{]/.test(text)) {
-    try {
-      return JSON.parse(text)
-    } catch {
-      // YAML's own flow form begins in the same way.
-    }
-  }
-  return parse(text, { maxAliasCount: 0, logLevel: 'error', prettyErrors: true })
 }
 
 /** The first line: what follows is a picture of the place. */

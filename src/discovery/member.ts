@@ -16,6 +16,7 @@ export type RefusalReason =
   | 'bad-score'
   | 'future-score'
   | 'too-many'
+  | 'lookup-failed'
 
 /** How many entries of one read were refused, by reason. */
 export type Refusals = ReadonlyMap<RefusalReason, number>
@@ -27,7 +28,7 @@ type ParsedDestination = { readonly address: SocketAddress } | { readonly reason
 export const maxValueBytes = 4096
 /** `[`, eight groups, `]:65535`, and room for zeros. */
 const maxAddressCharacters = 64
-const maxZoneCharacters = 64
+export const maxZoneCharacters = 64
 
 /**
  * One entry of a registry: `IP:PORT`, `[v6]:port`, or `v6:port` where that can be read in one way only; or a JSON object

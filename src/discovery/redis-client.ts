@@ -4,6 +4,8 @@ import { Cluster, Redis, type RedisOptions } from 'ioredis'
 import type { ClientTlsConfig, HostPort, RedisConfig } from '../model/config.ts'
 import { McsError } from '../model/errors.ts'
 import { readBoundedFile } from './bounded-file.ts'
+import { type GuardedConnectorOptions, guardedConnector } from './redis-connector.ts'
+import { type SentinelOptions, sentinelLocator } from './redis-sentinel.ts'
 
 export interface RedisClientOptions {
   /** Longest time for one command's answer; 2 s unless given. */
@@ -34,8 +36,6 @@ export interface RedisClient {
 const firstRetryMs = 100
 const longestRetryMs = 5_000
 const maxCaBytes = 4 * 1024 * 1024
-/** What a server may send within a second: ioredis holds an answer in memory until it is whole, however long it is. */
-const maxBytesASecond = 32 * 1024 * 1024
 const maxReasonCharacters = 200
 /** Where distributions keep the authorities that the machine trusts. */
 const systemAuthorities = [
@@ -52,14 +52,13 @@ const systemAuthorities = [
 export function connectRedis(config: RedisConfig, options: RedisClientOptions = {}): RedisClient {
   const target = readTarget(config)
   const secrets = secretsOf(target, config)
-  const base = baseOptions(config, target, options)
-  const commands = config.cluster === null ? single(config, target, base) : cluster(config.cluster, target, base)
+  const parts = partsOf(config, target, options)
+  const commands = config.cluster === null ? single(parts) : cluster(config.cluster, parts)
   let lastError: unknown
   // Without a listener ioredis prints the error, with the arguments of AUTH in it.
   commands.on('error', (error: unknown) => {
     lastError = error
   })
-  limitAnswers(commands)
   const duplicates: Redis[] = []
   return {
     commands,
@@ -72,13 +71,15 @@ export function connectRedis(config: RedisConfig, options: RedisClientOptions = 
     describe: (error) => describe(commands.status === 'ready' ? error : (lastError ?? error), secrets),
     duplicate() {
       if (commands instanceof Cluster) return undefined
-      const copy = single(config, target, base)
+      const copy = single(parts)
       copy.on('error', () => {})
-      limitAnswers(copy)
       duplicates.push(copy)
       return copy
     },
-    reset: () => commands.disconnect(true),
+    reset() {
+      // A cluster that is on its way would not go on by itself; it has a deadline of its own.
+      if (commands instanceof Redis || commands.status === 'ready') commands.disconnect(true)
+    },
     close() {
       for (const redis of [commands, ...duplicates]) redis.disconnect()
     },
@@ -124,76 +125,97 @@ function decode(text: string): string {
   }
 }
 
-function baseOptions(config: RedisConfig, target: Target, options: RedisClientOptions) {
+interface Parts {
+  readonly config: RedisConfig
+  readonly target: Target
+  readonly connector: GuardedConnectorOptions
+  readonly commandTimeoutMs: number
+  retryDelay(times: number): number
+}
+
+function partsOf(config: RedisConfig, target: Target, options: RedisClientOptions): Parts {
+  const pauses = new Pauses()
+  const connector = {
+    tls: target.isTls ? tlsOptions(config.tls, config.sentinel === null ? target.host : '') : undefined,
+    connectTimeoutMs: options.connectTimeoutMs ?? 5_000,
+    onRefusal: () => pauses.noteRefusal(),
+  }
+  const commandTimeoutMs = options.commandTimeoutMs ?? 2_000
+  return { config, target, connector, commandTimeoutMs, retryDelay: (times) => pauses.next(times) }
+}
+
+/** What all connections share, those to Sentinel as well. */
+function sharedOptions({ commandTimeoutMs }: Parts) {
   return {
-    ...(target.username === '' ? {} : { username: target.username }),
-    ...(target.password === '' ? {} : { password: target.password }),
-    ...(target.isTls ? { tls: tlsOptions(config.tls, config.sentinel === null ? target.host : '') } : {}),
     protocol: 2,
     // An ACL may allow a handful of commands only, and INFO and CLIENT are not among them.
     disableClientInfo: true,
-    enableReadyCheck: config.sentinel !== null,
-    connectTimeout: options.connectTimeoutMs ?? 5_000,
-    commandTimeout: options.commandTimeoutMs ?? 2_000,
-    keepAlive: 10_000,
+    commandTimeout: commandTimeoutMs,
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
     autoResubscribe: false,
+  } satisfies RedisOptions
+}
+
+function nodeOptions(parts: Parts) {
+  const { config, target, connector } = parts
+  const { sentinel } = config
+  const locate =
+    sentinel === null ? {} : { locate: sentinelLocator(sentinel.nodes, sentinel.master, sentinelOptions(parts)) }
+  return {
+    ...sharedOptions(parts),
+    ...(target.username === '' ? {} : { username: target.username }),
+    ...(target.password === '' ? {} : { password: target.password }),
+    Connector: guardedConnector({ ...connector, ...locate }),
+    // What a Sentinel named may have become a replica.
+    enableReadyCheck: sentinel !== null,
     // After a failover the connection may lead to what is a replica now.
     reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
   } satisfies RedisOptions
 }
 
-type BaseOptions = ReturnType<typeof baseOptions>
-
-function single({ sentinel }: RedisConfig, target: Target, base: BaseOptions): Redis {
-  const common = { ...base, db: target.database, enableOfflineQueue: false, retryStrategy: retryDelay }
-  if (sentinel === null) return new Redis({ ...common, host: target.host, port: target.port })
-  const tls = base.tls === undefined ? {} : { sentinelTLS: base.tls, enableTLSForSentinelMode: true }
-  return new Redis({
-    ...common,
-    ...tls,
-    ...(sentinel.password === '' ? {} : { sentinelPassword: sentinel.password }),
-    name: sentinel.master,
-    sentinels: sentinel.nodes.map(({ host, port }) => ({ host, port })),
-    sentinelRetryStrategy: retryDelay,
-    sentinelCommandTimeout: base.commandTimeout,
-    updateSentinels: false,
-  })
-}
-
-function cluster(nodes: readonly HostPort[], target: Target, redisOptions: BaseOptions): Cluster {
-  const startup = [target, ...nodes].map(({ host, port }) => ({ host, port }))
-  return new Cluster(startup, {
-    redisOptions,
-    enableOfflineQueue: false,
-    clusterRetryStrategy: retryDelay,
-    slotsRefreshTimeout: redisOptions.commandTimeout,
-  })
-}
-
-/** Gives up the connections of servers that send more than any use of them here does. */
-function limitAnswers(client: Redis | Cluster): void {
-  if (client instanceof Cluster) {
-    for (const node of client.nodes('all')) limitAnswers(node)
-    client.on('+node', limitAnswers)
-    return
+function sentinelOptions(parts: Parts): SentinelOptions {
+  const password = parts.config.sentinel?.password ?? ''
+  return {
+    ...sharedOptions(parts),
+    ...(password === '' ? {} : { password }),
+    Connector: guardedConnector(parts.connector),
   }
-  client.on('connect', () => {
-    const { stream } = client
-    let bytes = 0
-    let untilMs = 0
-    stream.on('data', (chunk: Buffer) => {
-      const now = performance.now()
-      if (now >= untilMs) {
-        bytes = 0
-        untilMs = now + 1000
-      }
-      bytes += chunk.length
-      if (bytes > maxBytesASecond)
-        stream.destroy(new Error(`it sent more than ${maxBytesASecond} bytes within a second`))
-    })
+}
+
+function single(parts: Parts): Redis {
+  const { host, port, database } = parts.target
+  const own = { host, port, db: database, enableOfflineQueue: false, retryStrategy: parts.retryDelay }
+  return new Redis({ ...nodeOptions(parts), ...own })
+}
+
+function cluster(nodes: readonly HostPort[], parts: Parts): Cluster {
+  const startup = [parts.target, ...nodes].map(({ host, port }) => ({ host, port }))
+  return new Cluster(startup, {
+    redisOptions: nodeOptions(parts),
+    enableOfflineQueue: false,
+    clusterRetryStrategy: parts.retryDelay,
+    slotsRefreshTimeout: parts.commandTimeoutMs,
   })
+}
+
+/** How long to wait before the next connection. */
+class Pauses {
+  /** How often a server was lately given up for what it sent, though each time a connection was there at first. */
+  #refusals = 0
+  #forgottenAtMs = 0
+
+  noteRefusal(): void {
+    const now = performance.now()
+    if (now >= this.#forgottenAtMs) this.#refusals = 0
+    this.#refusals++
+    this.#forgottenAtMs = now + 2 * longestRetryMs
+  }
+
+  /** @param times Connections that failed one after the other. */
+  next(times: number): number {
+    return retryDelay(performance.now() < this.#forgottenAtMs ? Math.max(times, this.#refusals) : times)
+  }
 }
 
 /** Spread, so that those who lost a Redis at the same time do not come back at the same time. */

@@ -4,6 +4,7 @@ import type { DiscoveryConfig } from '../model/config.ts'
 import { Collector, Room } from './collector.ts'
 import { maxValueBytes, parseDestination, parseMember } from './member.ts'
 import { connectRedis, readTarget } from './redis-client.ts'
+import { readScan } from './redis-shape.ts'
 import type { Confirmation, Source, SourceContext, SourceRead } from './source.ts'
 
 type RedisKeysConfig = Extract<DiscoveryConfig, { type: 'redis-keys' }>
@@ -78,7 +79,7 @@ async function scan(node: Redis, prefix: string, collector: Collector, room: Roo
   const pattern = `${escapePattern(prefix)}*`
   let cursor = '0'
   do {
-    const [next, names] = await node.scan(cursor, 'MATCH', pattern, 'COUNT', pageSize)
+    const [next, names] = readScan(await node.scan(cursor, 'MATCH', pattern, 'COUNT', pageSize))
     cursor = next
     for (const name of names) {
       const text = name.slice(prefix.length)
@@ -134,7 +135,10 @@ function resultOf(reply: Reply): unknown {
 }
 
 function numberOf(reply: Reply): number {
-  return Number(resultOf(reply))
+  const result = resultOf(reply)
+  // What is no number would be a key that lives for ever.
+  if (typeof result !== 'number') throw new Error('it answered PTTL as no Redis does')
+  return result
 }
 
 /** @param lifeMs As PTTL has it: negative for a key that lives for ever. */
@@ -161,7 +165,9 @@ function listen({ redis, prefix }: RedisKeysConfig, subscriber: Redis | undefine
   const space = `__keyspace@${readTarget(redis).database}__:`
   // A server or an ACL that refuses leaves the polls, which are enough.
   subscriber.on('ready', () => void subscriber.psubscribe(`${escapePattern(space + prefix)}*`).catch(() => {}))
-  subscriber.on('pmessage', (_pattern: string, channel: string, event: string) => {
+  subscriber.on('pmessage', (_pattern: unknown, channel: unknown, event: unknown) => {
+    // What the listener throws nobody catches.
+    if (typeof channel !== 'string' || typeof event !== 'string') return
     const parsed = parseDestination(channel.slice(space.length + prefix.length))
     if (!('address' in parsed)) return
     const isMember = context.isMember(formatAddress(parsed.address))

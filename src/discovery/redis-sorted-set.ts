@@ -3,6 +3,7 @@ import type { DiscoveryConfig, ServerConfig } from '../model/config.ts'
 import { Collector, Room } from './collector.ts'
 import { parseMember } from './member.ts'
 import { connectRedis, type RedisClient } from './redis-client.ts'
+import { readScan, readTime } from './redis-shape.ts'
 import type { Confirmation, Source, SourceContext, SourceRead } from './source.ts'
 
 type SortedSetConfig = Extract<DiscoveryConfig, { type: 'redis-sorted-set' }>
@@ -37,7 +38,7 @@ export function redisSortedSetSource(config: SortedSetConfig, context: SourceCon
     let cursor = '0'
     do {
       // ZSCAN shows whatever stays in the set all the while, which pages of ranks do not when scores change.
-      const [next, flat] = await client.commands.zscan(config.key, cursor, 'COUNT', pageSize)
+      const [next, flat] = readScan(await client.commands.zscan(config.key, cursor, 'COUNT', pageSize))
       cursor = next
       for (let index = 0; index + 1 < flat.length; index += 2) {
         place(flat[index]!, Number(flat[index + 1]), config, clock, collector, room)
@@ -73,9 +74,9 @@ interface Clock {
 }
 
 async function readClock(client: RedisClient, now: () => number): Promise<Clock> {
-  const [seconds, microseconds] = await client.commands.time()
+  const redisMs = readTime(await client.commands.time())
   // Taken after the answer, so that a deadline is rather late than early.
-  return { redisMs: Number(seconds) * 1000 + Number(microseconds) / 1000, localMs: now() }
+  return { redisMs, localMs: now() }
 }
 
 function place(

@@ -4,9 +4,10 @@ import { lookup } from 'node:dns/promises'
 import { connect, isIP } from 'node:net'
 import { formatAddress, type SocketAddress } from '../model/address.ts'
 import type { RedisConfig } from '../model/config.ts'
-import { McsError } from '../model/errors.ts'
-import { maxValueBytes, parseMember } from './member.ts'
+import { parseMember } from './member.ts'
 import { connectRedis, type RedisClient, readTarget } from './redis-client.ts'
+import { readTime } from './redis-shape.ts'
+import { validateRegistration } from './register-options.ts'
 
 export interface RegisterOptions {
   /** `redis://…` or `rediss://…`, or how it is reached in full. */
@@ -50,7 +51,6 @@ export interface Registration {
 const defaults = { prefix: 'mcs:node:', key: 'mcs:node', ttlMs: 5_000, intervalMs: 2_000 }
 const commandTimeoutMs = 1_000
 const checkTimeoutMs = 1_000
-const longestMs = 24 * 3_600_000
 
 /** Another process may have taken the entry over; it is removed only where it holds what was last written. */
 const removeKey = `if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0`
@@ -65,17 +65,18 @@ const removeMember = `if redis.call('zscore', KEYS[1], ARGV[1]) == ARGV[2] then 
 export async function register(options: RegisterOptions): Promise<Registration> {
   const settings = { ...defaults, ...withoutUndefined(options) }
   const text = optionsText(options)
-  validate(settings, text)
+  validateRegistration(settings, text)
   const redis = typeof settings.redis === 'string' ? plainRedis(settings.redis) : settings.redis
   const heart = new Heart(settings, redis, text)
   heart.start()
   return heart
 }
 
-type Settings = RegisterOptions & typeof defaults
+/** The options with what is preset. */
+export type RegisterSettings = RegisterOptions & typeof defaults
 
 class Heart implements Registration {
-  readonly #settings: Settings
+  readonly #settings: RegisterSettings
   readonly #redis: RedisConfig
   readonly #client: RedisClient
   /** Options of the member as JSON without braces; empty for none. */
@@ -90,7 +91,7 @@ class Heart implements Registration {
   #beating: Promise<void> = Promise.resolve()
   #closed = false
 
-  constructor(settings: Settings, redis: RedisConfig, text: string) {
+  constructor(settings: RegisterSettings, redis: RedisConfig, text: string) {
     this.#settings = settings
     this.#redis = redis
     this.#optionsText = text
@@ -141,8 +142,7 @@ class Heart implements Registration {
     const text = formatAddress(address)
     const member = this.#optionsText === '' ? text : `{"address":"${text}",${this.#optionsText}}`
     // The clock of Redis is the one that all share.
-    const [seconds, microseconds] = await commands.time()
-    const score = Number(seconds) * 1000 + Math.floor(Number(microseconds) / 1000)
+    const score = Math.floor(readTime(await commands.time()))
     this.#remove = () => commands.eval(removeMember, 1, key, member, `${score}`)
     await commands.zadd(key, score, member)
   }
@@ -208,33 +208,6 @@ function plainRedis(url: string): RedisConfig {
 
 function optionsText({ weight, priority, backup, state, maxConnections, zone }: RegisterOptions): string {
   return JSON.stringify({ weight, priority, backup, state, maxConnections, zone }).slice(1, -1)
-}
-
-function validate({ address, form, ttlMs, intervalMs, prefix, key }: Settings, text: string): void {
-  const port = /^auto:(\d{1,5})$/.exec(address)?.[1]
-  const sample = port === undefined ? address : `192.0.2.1:${port}`
-  if (!('server' in parseMember(sample))) {
-    throw wrong(
-      `Cannot register ${JSON.stringify(address)}; write an address that others reach, 10.0.0.1:9100 or auto:9100`,
-    )
-  }
-  if (!('server' in parseMember('192.0.2.1:1', `{${text}}`)) || Buffer.byteLength(text) > maxValueBytes / 2) {
-    throw wrong(
-      'Cannot register these options; weight is 1 to 256, priority 0 to 15 and not for a backup, see docs/register.md',
-    )
-  }
-  if (form !== undefined && form !== 'keys' && form !== 'sorted-set') {
-    throw wrong(`Cannot register in the form ${JSON.stringify(form)}; write keys or sorted-set`)
-  }
-  if (!(intervalMs >= 100 && intervalMs <= longestMs)) throw wrong('Cannot send heartbeats so often; write 100ms to 1d')
-  if (form !== 'sorted-set' && !(ttlMs > intervalMs && ttlMs <= longestMs)) {
-    throw wrong(`Cannot keep an entry for ${ttlMs} ms with heartbeats every ${intervalMs} ms; the first must be longer`)
-  }
-  if (prefix === '' || key === '') throw wrong('Cannot register under an empty name')
-}
-
-function wrong(message: string): McsError {
-  return new McsError('MCS_CONFIG_INVALID', message, { source: 'config' })
 }
 
 function withoutUndefined<T extends object>(options: T): T {

@@ -1,8 +1,8 @@
-import type { TestContext } from 'node:test'
 import { type Discovery, type DiscoveryOptions, startDiscovery } from '#src/discovery/discovery.js'
 import type { DiscoveryEvent } from '#src/discovery/discovery-log.js'
 import { formatAddress } from '#src/model/address.js'
 import type { DiscoveryBase, DiscoveryConfig, RedisConfig, ServerConfig } from '#src/model/config.js'
+import type { Cleanup } from './cleanup.ts'
 
 export const discoveryBase: DiscoveryBase = {
   intervalMs: 100,
@@ -25,7 +25,7 @@ export interface Followed {
   addresses(): string[]
 }
 
-export function follow(t: TestContext, config: DiscoveryConfig, options: Partial<DiscoveryOptions> = {}): Followed {
+export function follow(t: Cleanup, config: DiscoveryConfig, options: Partial<DiscoveryOptions> = {}): Followed {
   const events: DiscoveryEvent[] = []
   const lists: string[][] = []
   const discovery = startDiscovery({

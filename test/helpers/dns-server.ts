@@ -24,6 +24,8 @@ export class DnsServer {
   readonly #socket: Socket
   readonly records = new Map<string, readonly DnsRecord[]>()
   mode: DnsMode = 'answer'
+  /** Names for which it fails, whatever its mode. */
+  readonly failing = new Set<string>()
   /** Questions it ever got. */
   questions = 0
 
@@ -55,7 +57,7 @@ export class DnsServer {
     const wanted = (known ?? []).filter((record) => typeNumbers[record.type] === type)
     const header = Buffer.alloc(12)
     query.copy(header, 0, 0, 2)
-    const rcode = this.mode === 'fail' ? 2 : known === undefined ? 3 : 0
+    const rcode = this.mode === 'fail' || this.failing.has(name) ? 2 : known === undefined ? 3 : 0
     // A response, authoritative, recursion wanted and available.
     header.writeUInt16BE(0x8580 | rcode, 2)
     header.writeUInt16BE(1, 4)

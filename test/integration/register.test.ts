@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
+import { closeSync, openSync } from 'node:fs'
 import { type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { type RegistrationState, register } from '#src/discovery/register.js'
@@ -128,6 +129,53 @@ test('mcs-lb register --address auto:PORT finds the address on the way to Redis'
   const command = runRegister(t, ['--redis', `redis://localhost:${redis.port}`, '--address', 'auto:9100'])
   await waitUntil('it is registered', async () => (await redis.client.exists('mcs:node:127.0.0.1:9100')) === 1)
   assert.equal(await command.end('SIGTERM'), 0)
+})
+
+// A full disk under its log ended the process with ENOSPC, and so took a backend that was well out of the registry.
+test('mcs-lb register goes on where its output cannot be written', needs('redis-server'), async (t) => {
+  const redis = await RedisServer.start(t)
+  const full = openSync('/dev/full', 'w')
+  t.after(() => closeSync(full))
+  const options = ['--redis', redis.url, '--address', '10.0.0.1:9100', '--ttl', '400ms', '--interval', '100ms']
+  for (const stdio of [
+    ['ignore', full, 'ignore'],
+    ['ignore', full, full],
+  ] as const) {
+    const child = spawn(process.execPath, [program, 'register', ...options], { stdio: [...stdio] })
+    const ended = new Promise<number | null>((resolve) => child.once('close', resolve))
+    t.after(() => child.kill('SIGKILL'))
+    const key = 'mcs:node:10.0.0.1:9100'
+    await waitUntil('it is registered', async () => (await redis.client.exists(key)) === 1)
+    const first = await redis.client.get(key)
+    await redis.client.del(key)
+    await waitUntil('it is beaten anew', async () => (await redis.client.get(key)) === first)
+    child.kill('SIGTERM')
+    assert.equal(await within(5000, 'it ends', ended), 0)
+    assert.equal(await redis.client.exists(key), 0)
+  }
+})
+
+test('mcs-lb register names the option that is out of bounds, and the bounds', async (t) => {
+  const wrong: readonly [string, readonly string[], RegExp][] = [
+    ['--max-connections', ['0'], /--max-connections 0; write 1 to 1000000/],
+    ['--max-connections', ['1000001'], /--max-connections 1000001; write 1 to 1000000/],
+    ['--weight', ['0'], /--weight 0; write 1 to 256/],
+    ['--weight', ['257'], /--weight 257; write 1 to 256/],
+    ['--priority', ['16'], /--priority 16; write 0 to 15/],
+    ['--priority', ['1', '--backup'], /--priority beside --backup; write one of them/],
+    ['--zone', ['z'.repeat(65)], /--zone of 65 characters; write 64 at most/],
+    ['--interval', ['50ms'], /--interval 50 ms; write 100ms to 1d/],
+    ['--ttl', ['1s'], /--ttl 1000 ms .*--interval/],
+    ['--prefix', [''], /--prefix.*empty/],
+    ['--address', ['10.0.0.1'], /--address "10\.0\.0\.1"; write an address/],
+  ]
+  await Promise.all(
+    wrong.map(async ([option, values, message]) => {
+      const command = runRegister(t, ['--address', '10.0.0.1:9100', option, ...values])
+      assert.equal(await within(10_000, 'it ends', new Promise((resolve) => command.child.once('close', resolve))), 78)
+      assert.match(command.said(), message)
+    }),
+  )
 })
 
 test('mcs-lb register refuses what is no duration and no address', async (t) => {

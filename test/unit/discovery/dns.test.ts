@@ -4,13 +4,18 @@ import { scaled } from '#src/discovery/dns.js'
 import type { DiscoveryConfig } from '#src/model/config.js'
 import { discoveryBase, type Followed, follow } from '../../helpers/discovery-maker.ts'
 import { type DnsRecord, DnsServer } from '../../helpers/dns-server.ts'
+import { temporaryDirectory } from '../../helpers/temporary-directory.ts'
 import { waitUntil } from '../../helpers/wait-until.ts'
 
 type DnsConfig = Extract<DiscoveryConfig, { type: 'dns' }>
 
-function followName(t: TestContext, server: DnsServer, changes: Partial<DnsConfig> = {}): Followed {
+function configOf(server: DnsServer, changes: Partial<DnsConfig>): DnsConfig {
   const names = { host: 'chat.test', record: 'address', port: 9100, resolvers: [server.address] } as const
-  return follow(t, { ...discoveryBase, type: 'dns', ...names, ...changes })
+  return { ...discoveryBase, type: 'dns', ...names, ...changes }
+}
+
+function followName(t: TestContext, server: DnsServer, changes: Partial<DnsConfig> = {}): Followed {
+  return follow(t, configOf(server, changes))
 }
 
 function a(address: string, ttl = 0): DnsRecord {
@@ -105,6 +110,59 @@ test('startDiscovery() takes port, priority and weight of SRV records, and the a
       [30, 0],
     ],
   )
+})
+
+// One target with SERVFAIL made the whole service lost: at a first start there was no backend at all, and the reason
+// named the service, which had answered.
+test('startDiscovery() finds the other targets of SRV records where one cannot be looked up', async (t) => {
+  const server = await DnsServer.start(t)
+  const names = ['a.test', 'b.test', 'c.test']
+  server.records.set(
+    'chat.test',
+    names.map((name) => srv(name, 9100, 0, 1)),
+  )
+  for (const [index, name] of names.entries()) server.records.set(name, [a(`10.0.0.${index + 1}`)])
+  for (const name of names) server.failing.add(name)
+  const stateDirectory = temporaryDirectory(t)
+  const followed = follow(t, configOf(server, { record: 'srv' }), { stateDirectory })
+  await waitUntil('the source is lost', () => followed.discovery.status().state === 'lost')
+  assert.match(
+    followed.discovery.status().reason,
+    /^Cannot look up [abc]\.test, a target of chat\.test: the server failed$/,
+  )
+  for (const name of ['b.test', 'c.test']) server.failing.delete(name)
+  await shows(followed, '10.0.0.2:9100', '10.0.0.3:9100')
+  assert.deepEqual(followed.discovery.status().refused, { 'lookup-failed': 1 })
+  server.failing.clear()
+  await shows(followed, '10.0.0.1:9100', '10.0.0.2:9100', '10.0.0.3:9100')
+  // What a target had it keeps while it fails, and others may change.
+  server.failing.add('b.test')
+  server.records.set('c.test', [a('10.0.0.4')])
+  await shows(followed, '10.0.0.1:9100', '10.0.0.2:9100', '10.0.0.4:9100')
+  assert.equal(followed.discovery.status().state, 'good')
+  await followed.discovery.close()
+  const next = follow(t, configOf(server, { record: 'srv' }), { stateDirectory })
+  await waitUntil('the source is lost', () => next.discovery.status().state === 'lost')
+  assert.match(next.discovery.status().reason, /b\.test, a target of chat\.test/)
+  await shows(next, '10.0.0.1:9100', '10.0.0.2:9100', '10.0.0.4:9100')
+})
+
+// Records above maxMembers were cut off before anybody looked whether they were members: servers that answer in another
+// order each time, as most do, exchanged backends at every read, and nothing was counted.
+test('startDiscovery() keeps the same targets of SRV records above maxMembers, and counts the others', async (t) => {
+  const server = await DnsServer.start(t)
+  const services = [1, 2, 3, 4, 5, 6].map((index) => srv(`t${index}.test`, 9100, 0, 1))
+  for (const index of [1, 2, 3, 4, 5, 6]) server.records.set(`t${index}.test`, [a(`10.0.0.${index}`)])
+  server.records.set('chat.test', services.slice(3))
+  const followed = followName(t, server, { record: 'srv', maxMembers: 3, intervalMs: 10, maxRemoval: 1 })
+  await shows(followed, '10.0.0.4:9100', '10.0.0.5:9100', '10.0.0.6:9100')
+  for (let turn = 0; turn < 12; turn++) {
+    server.records.set('chat.test', [...services.slice(turn % 6), ...services.slice(0, turn % 6)])
+    const before = server.questions
+    await waitUntil('it has asked anew', () => server.questions > before + 20)
+  }
+  assert.equal(followed.lists.length, 1)
+  assert.deepEqual(followed.discovery.status().refused, { 'too-many': 3 })
 })
 
 test('startDiscovery() refuses addresses of DNS that are no destination or not allowed', async (t) => {

@@ -1,0 +1,152 @@
+import { connect as connectTcp, type Socket } from 'node:net'
+import { Duplex } from 'node:stream'
+import { type ConnectionOptions, connect as connectTls } from 'node:tls'
+import { AbstractConnector, type RedisOptions } from 'ioredis'
+import type { HostPort } from '../model/config.ts'
+import { RedisGuard } from './redis-guard.ts'
+
+type Connector = NonNullable<RedisOptions['Connector']>
+
+export interface GuardedConnectorOptions {
+  /** Undefined for plain TCP. */
+  readonly tls: ConnectionOptions | undefined
+  /** Longest time for TCP and TLS together. */
+  readonly connectTimeoutMs: number
+  /** Told when a server is given up for what it sent. */
+  readonly onRefusal: () => void
+  /** Finds the server anew for each connection; without it, host and port stand in the client's options. */
+  readonly locate?: (signal: AbortSignal) => Promise<HostPort>
+}
+
+/** How long a connection that was ended may take to close. */
+const endTimeoutMs = 2_000
+const keepAliveMs = 10_000
+
+/**
+ * How the client library gets its connections, each behind a {@link RedisGuard}: those that it makes by itself, to ask
+ * a cluster's nodes for slots, go through here as well. A connection that fails is handed over closed, as a rejection
+ * would make the library give up for ever.
+ */
+export function guardedConnector(options: GuardedConnectorOptions): Connector {
+  return class extends AbstractConnector {
+    readonly #node: HostPort
+    #attempt = new AbortController()
+
+    constructor(clientOptions: unknown) {
+      super(endTimeoutMs)
+      this.#node = clientOptions as HostPort
+    }
+
+    /** Asked where Sentinel was: a server that was the master may be a replica by now. */
+    override check(info: unknown): boolean {
+      const role = typeof info === 'object' && info !== null && 'role' in info ? info.role : undefined
+      return role === undefined || role === 'master'
+    }
+
+    override disconnect(): void {
+      this.#attempt.abort()
+      super.disconnect()
+    }
+
+    async connect(): Promise<Socket> {
+      this.#attempt = new AbortController()
+      const stream = new GuardedStream(await this.#open(this.#attempt.signal), options.onRefusal)
+      // The library uses what a socket shares with every stream, and the few methods that the class has beside.
+      this.stream = stream as unknown as Socket
+      return this.stream
+    }
+
+    async #open(signal: AbortSignal): Promise<Socket | undefined> {
+      try {
+        const { host, port } = (await options.locate?.(signal)) ?? this.#node
+        return await open({ host, port }, options, signal)
+      } catch (error) {
+        this.firstError = error instanceof Error ? error : new Error(String(error))
+        return undefined
+      }
+    }
+  }
+}
+
+/** Resolves when TCP, and TLS where it is wanted, are there. */
+function open(node: HostPort, options: GuardedConnectorOptions, signal: AbortSignal): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted()
+    const { tls, connectTimeoutMs } = options
+    const socket = tls === undefined ? connectTcp({ ...node }) : connectTls({ ...tls, ...node })
+    const fail = (error: Error) => {
+      clearTimeout(timer)
+      socket.destroy()
+      reject(error)
+    }
+    const giveUp = () => fail(new Error('the connection was given up'))
+    const timer = setTimeout(() => fail(new Error(`no connection within ${connectTimeoutMs} ms`)), connectTimeoutMs)
+    signal.addEventListener('abort', giveUp, { once: true })
+    // It stays, for errors that come after the promise is settled have nobody else at first.
+    socket.on('error', fail)
+    socket.once(tls === undefined ? 'connect' : 'secureConnect', () => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', giveUp)
+      socket.setNoDelay(true).setKeepAlive(true, keepAliveMs)
+      resolve(socket)
+    })
+  })
+}
+
+/** A socket whose incoming bytes the guard sees first; one without a socket is closed already. */
+class GuardedStream extends Duplex {
+  readonly #socket: Socket | undefined
+  readonly #guard = new RedisGuard()
+
+  constructor(socket: Socket | undefined, onRefusal: () => void) {
+    super({ allowHalfOpen: false })
+    this.#socket = socket
+    if (socket === undefined || socket.destroyed) {
+      this.destroy()
+      return
+    }
+    socket.on('error', (error) => this.destroy(error))
+    socket.on('close', () => this.destroy())
+    socket.on('end', () => this.push(null))
+    socket.on('data', (chunk: Buffer) => {
+      try {
+        this.#guard.received(chunk, performance.now())
+      } catch (error) {
+        onRefusal()
+        this.destroy(error as Error)
+        return
+      }
+      if (!this.push(chunk)) socket.pause()
+    })
+    // What comes first may be why a server takes no connection; it waits for its reader.
+    socket.pause()
+  }
+
+  override _read(): void {
+    this.#socket?.resume()
+  }
+
+  override _write(chunk: Buffer, _encoding: string, done: (error?: Error | null) => void): void {
+    this.#guard.sent(chunk)
+    this.#socket?.write(chunk, done)
+  }
+
+  override _final(done: () => void): void {
+    this.#socket?.end(done)
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    this.#socket?.destroy()
+    done(error)
+  }
+
+  /** Is set already: the library asks for it once more. */
+  setNoDelay(): this {
+    return this
+  }
+
+  /** Is set already. */
+  setKeepAlive(): this {
+    return this
+  }
+}

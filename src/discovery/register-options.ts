@@ -1,0 +1,60 @@
+import { McsError } from '../model/errors.ts'
+import { maxValueBytes, maxZoneCharacters, parseMember } from './member.ts'
+import type { RegisterSettings } from './register.ts'
+
+const shortestIntervalMs = 100
+const longestMs = 24 * 3_600_000
+
+/**
+ * Checks the options of a registration. Messages name them as the command line does.
+ *
+ * @param text The options of the member as JSON without braces.
+ * @throws {McsError} MCS_CONFIG_INVALID, with what would do.
+ */
+export function validateRegistration(settings: RegisterSettings, text: string): void {
+  validateAddress(settings)
+  validateMember(settings)
+  validateTimes(settings)
+  const { form, prefix, key } = settings
+  if (form !== undefined && form !== 'keys' && form !== 'sorted-set')
+    throw wrong(`--form ${JSON.stringify(form)}; write keys or sorted-set`)
+  if (prefix === '') throw wrong('--prefix that is empty; write mcs:node:')
+  if (key === '') throw wrong('--key that is empty; write mcs:node')
+  // What no check above knows, such as a text for a number in a program of one's own.
+  if (!('server' in parseMember('192.0.2.1:1', `{${text}}`)) || Buffer.byteLength(text) > maxValueBytes / 2)
+    throw wrong(`the options {${text.slice(0, 200)}}; see docs/register.md`)
+}
+
+function validateAddress({ address }: RegisterSettings): void {
+  const port = /^auto:(\d{1,5})$/.exec(address)?.[1]
+  const sample = port === undefined ? address : `192.0.2.1:${port}`
+  if ('server' in parseMember(sample)) return
+  throw wrong(`--address ${JSON.stringify(address)}; write an address that others reach, 10.0.0.1:9100 or auto:9100`)
+}
+
+function validateMember({ weight, priority, backup, maxConnections, zone, state }: RegisterSettings): void {
+  validateNumber('--weight', weight, 1, 256)
+  validateNumber('--priority', priority, 0, 15)
+  validateNumber('--max-connections', maxConnections, 1, 1_000_000)
+  if (priority !== undefined && backup === true) throw wrong('--priority beside --backup; write one of them')
+  if (state !== undefined && !['ready', 'drain', 'maintenance'].includes(state))
+    throw wrong(`--state ${JSON.stringify(state)}; write ready, drain or maintenance`)
+  if (zone !== undefined && zone.length > maxZoneCharacters)
+    throw wrong(`--zone of ${zone.length} characters; write ${maxZoneCharacters} at most`)
+}
+
+function validateNumber(option: string, value: number | undefined, lowest: number, highest: number): void {
+  if (value === undefined || (Number.isInteger(value) && value >= lowest && value <= highest)) return
+  throw wrong(`${option} ${value}; write ${lowest} to ${highest}`)
+}
+
+function validateTimes({ form, ttlMs, intervalMs }: RegisterSettings): void {
+  if (!(intervalMs >= shortestIntervalMs && intervalMs <= longestMs))
+    throw wrong(`--interval ${intervalMs} ms; write ${shortestIntervalMs}ms to 1d`)
+  if (form !== 'sorted-set' && !(ttlMs > intervalMs && ttlMs <= longestMs))
+    throw wrong(`--ttl ${ttlMs} ms and --interval ${intervalMs} ms; the first must be longer, and 1d at most`)
+}
+
+function wrong(message: string): McsError {
+  return new McsError('MCS_CONFIG_INVALID', `Cannot register with ${message}`, { source: 'config' })
+}
