@@ -57,7 +57,7 @@ export function connectRedis(config: RedisConfig, options: RedisClientOptions = 
   let lastError: unknown
   // Without a listener ioredis prints the error, with the arguments of AUTH in it.
   commands.on('error', (error: unknown) => {
-    lastError = error
+    if (!isAftermath(error)) lastError = error
   })
   const duplicates: Redis[] = []
   return {
@@ -67,8 +67,10 @@ export function connectRedis(config: RedisConfig, options: RedisClientOptions = 
     },
     whenReady: (timeoutMs) => whenReady(commands, timeoutMs),
     masters: () => (commands instanceof Cluster ? commands.nodes('master') : [commands]),
-    // That a command was not sent tells less than why there is no connection.
-    describe: (error) => describe(commands.status === 'ready' ? error : (lastError ?? error), secrets),
+    describe(error) {
+      const isOfLink = commands.status !== 'ready' || isAftermath(error)
+      return describe(isOfLink ? (lastError ?? error) : error, secrets)
+    },
     duplicate() {
       if (commands instanceof Cluster) return undefined
       const copy = single(parts)
@@ -265,6 +267,14 @@ function whenReady(commands: Redis | Cluster, timeoutMs: number): Promise<void> 
     const timer = setTimeout(done, timeoutMs)
     for (const event of ['ready', 'error', 'end']) commands.on(event, done)
   })
+}
+
+/** Whether it only says that a command had no connection, which tells less than why there was none. */
+function isAftermath(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  return (
+    error.name === 'MaxRetriesPerRequestError' || /^(?:Stream isn't writeable|Connection is closed)/.test(error.message)
+  )
 }
 
 function secretsOf({ password }: Target, { url, sentinel }: RedisConfig): string[] {

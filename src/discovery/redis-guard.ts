@@ -4,7 +4,7 @@ import { areSlots, isMessage, isRedirection, isSubscription, type ReplyValue } f
  * What a command's answer must look like. The client library takes the shape of some answers on trust, and throws
  * where nobody catches when they have another one.
  */
-type Expected = 'anything' | 'subscription' | 'slots'
+type Expected = 'anything' | 'subscription' | 'slots' | 'database'
 
 /** An array whose elements are not all there yet. */
 interface OpenArray {
@@ -45,6 +45,7 @@ export class RedisGuard {
   sent(bytes: Buffer): void {
     for (const { name, argument, words } of commandsIn(bytes)) {
       if (name === 'psubscribe') for (let index = 1; index < words; index++) this.#expected.push('subscription')
+      else if (name === 'select') this.#expected.push('database')
       else this.#expected.push(name === 'cluster' && argument === 'slots' ? 'slots' : 'anything')
     }
   }
@@ -125,7 +126,10 @@ export class RedisGuard {
 
   #takeError(text: string): void {
     if (this.#open.length > 0) throw notRedis('an error within an answer')
-    if (this.#expected.shift() === undefined) throw new Error(text)
+    const expected = this.#expected.shift()
+    if (expected === undefined) throw new Error(text)
+    // The client library would go on in database 0, which is somebody else's.
+    if (expected === 'database') throw new Error(`it does not let us use the database of the URL: ${text}`)
     if (/^(?:MOVED|ASK)\b/.test(text) && !isRedirection(text)) throw notRedis('a redirection to nowhere')
   }
 

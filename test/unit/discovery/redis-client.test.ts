@@ -79,7 +79,9 @@ test(
     const sentinel = await RedisServer.start(t, { file, args: ['--sentinel'] })
     await master.client.set('mcs:node:10.0.0.1:9100', '')
     await waitUntil('the replica has it', async () => (await replica.client.dbsize()) === 1)
-    await waitUntil('Sentinel knows the replica', async () => `${await sentinel.client.info()}`.includes('slaves=1'))
+    // It asks the master for them every ten seconds.
+    const knows = async () => `${await sentinel.client.info()}`.includes('slaves=1')
+    await waitUntil('Sentinel knows the replica', knows, 15_000)
     const nodes = [{ host: '127.0.0.1', port: sentinel.port }]
     const config = redisConfig(master.url, { sentinel: { master: 'chat', nodes, password: '' } })
     const followed = follow(t, keysOf(config))
@@ -96,6 +98,20 @@ test(
     assert.equal(followed.discovery.status().state, 'good')
   },
 )
+
+test('connectRedis() reads no other database than that of its URL', needs('redis-server'), async (t) => {
+  const redis = await RedisServer.start(t)
+  await redis.client.call('ACL', 'SETUSER', 'lb', 'on', '>pass', '~*', '+@all', '-select')
+  await redis.client.set('mcs:node:10.0.0.1:9100', '')
+  const followed = follow(t, keysOf(redisConfig(`redis://lb:pass@127.0.0.1:${redis.port}/3`)))
+  const told = () => followed.discovery.status().reason.includes('does not let us use the database of the URL: NOPERM')
+  await waitUntil('it says so', told)
+  await redis.client.call('ACL', 'SETUSER', 'lb', '+select')
+  await redis.client.call('SELECT', '3')
+  await redis.client.set('mcs:node:10.0.0.2:9100', '')
+  await waitUntil('it is read', () => followed.discovery.status().state === 'good', 10_000)
+  assert.deepEqual(followed.lists, [['10.0.0.2:9100']])
+})
 
 test('connectRedis() reads every master of a cluster', needs('redis-server'), async (t) => {
   const nodes: RedisServer[] = []
