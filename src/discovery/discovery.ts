@@ -2,15 +2,12 @@ import type { SocketAddress } from '../model/address.ts'
 import type { DiscoveryConfig, ServerConfig } from '../model/config.ts'
 import { resolveBy } from './deadline.ts'
 import { type DiscoveryEvent, DiscoveryLog, type SourceState } from './discovery-log.ts'
-import { dnsSource } from './dns.ts'
-import { fileSource } from './file.ts'
 import { type LastGood, openLastGood } from './last-good.ts'
 import type { RefusalReason } from './member.ts'
 import { MemberFilter } from './member-filter.ts'
 import { MemberSet } from './member-set.ts'
-import { redisKeysSource } from './redis-keys.ts'
-import { redisSortedSetSource } from './redis-sorted-set.ts'
-import type { Source, SourceContext, SourceRead } from './source.ts'
+import { fillsUp, openSource } from './open-source.ts'
+import { countRefused, type Source, type SourceContext, type SourceRead } from './source.ts'
 
 export interface DiscoveryOptions {
   /** Name of the upstream, for the log and for the file that keeps its members. */
@@ -114,9 +111,7 @@ class SourceFollower implements Discovery {
     const { config, upstream, stateDirectory } = options
     this.#log = new DiscoveryLog(upstream, options.onEvent)
     this.#filter = new MemberFilter(config.allow, options.own)
-    // What a file or DNS shows is whole from the first read on.
-    const fillsUp = config.type === 'redis-keys' || config.type === 'redis-sorted-set'
-    this.#set = new MemberSet({ ...config, settleMs: fillsUp ? settleMs : 0 })
+    this.#set = new MemberSet({ ...config, settleMs: fillsUp(config) ? settleMs : 0 })
     this.#lastGood = openLastGood({
       directory: stateDirectory,
       upstream,
@@ -124,7 +119,7 @@ class SourceFollower implements Discovery {
       onFailure: (action, path, error) =>
         this.#log.tell('warn', `Cannot ${action} the last good members`, { path, error: String(error) }),
     })
-    this.#restore(options.known ?? { members: this.#lastGood.restored, isSameSource: fillsUp })
+    this.#restore(options.known ?? { members: this.#lastGood.restored, isSameSource: fillsUp(config) })
     this.#restored = this.members.length > 0
     this.#scheduleRead(0)
   }
@@ -319,22 +314,3 @@ class SourceFollower implements Discovery {
 }
 
 const nobody = { gone: [], alive: new Map<string, number | undefined>() }
-
-function countRefused({ refused }: SourceRead, tooMany: number): Partial<Record<RefusalReason, number>> {
-  const counts: Partial<Record<RefusalReason, number>> = Object.fromEntries([...refused].sort())
-  if (tooMany > 0) counts['too-many'] = (counts['too-many'] ?? 0) + tooMany
-  return counts
-}
-
-function openSource(config: DiscoveryConfig, context: SourceContext): Source {
-  switch (config.type) {
-    case 'redis-keys':
-      return redisKeysSource(config, context)
-    case 'redis-sorted-set':
-      return redisSortedSetSource(config, context)
-    case 'dns':
-      return dnsSource(config, context)
-    case 'file':
-      return fileSource(config, context)
-  }
-}

@@ -1,4 +1,4 @@
-import type { Refusals } from './member.ts'
+import type { RefusalReason, Refusals } from './member.ts'
 import type { MemberFilter } from './member-filter.ts'
 import type { FoundMember } from './member-set.ts'
 
@@ -39,4 +39,11 @@ export interface SourceContext {
   now(): number
   /** Something may have changed: a read before the next interval is worth it. */
   hint(): void
+}
+
+/** Entries that a read has refused, by reason, with those for whom there was no place. */
+export function countRefused({ refused }: SourceRead, tooMany: number): Partial<Record<RefusalReason, number>> {
+  const counts: Partial<Record<RefusalReason, number>> = Object.fromEntries([...refused].sort())
+  if (tooMany > 0) counts['too-many'] = (counts['too-many'] ?? 0) + tooMany
+  return counts
 }
