@@ -5,6 +5,7 @@ import type { ClientTlsConfig, HostPort, RedisConfig } from '../model/config.ts'
 import { McsError } from '../model/errors.ts'
 import { readBoundedFile } from './bounded-file.ts'
 import { type GuardedConnectorOptions, guardedConnector } from './redis-connector.ts'
+import { Pauses } from './redis-pauses.ts'
 import { type SentinelOptions, sentinelLocator } from './redis-sentinel.ts'
 
 export interface RedisClientOptions {
@@ -33,8 +34,6 @@ export interface RedisClient {
   close(): void
 }
 
-const firstRetryMs = 100
-const longestRetryMs = 5_000
 const maxCaBytes = 4 * 1024 * 1024
 const maxReasonCharacters = 200
 /** Where distributions keep the authorities that the machine trusts. */
@@ -52,7 +51,10 @@ const systemAuthorities = [
 export function connectRedis(config: RedisConfig, options: RedisClientOptions = {}): RedisClient {
   const target = readTarget(config)
   const secrets = secretsOf(target, config)
-  const parts = partsOf(config, target, options)
+  let lastFailure: unknown
+  const parts = partsOf(config, target, options, (error) => {
+    lastFailure = error
+  })
   const commands = config.cluster === null ? single(parts) : cluster(config.cluster, parts)
   let lastError: unknown
   // Without a listener ioredis prints the error, with the arguments of AUTH in it.
@@ -68,7 +70,8 @@ export function connectRedis(config: RedisConfig, options: RedisClientOptions = 
     whenReady: (timeoutMs) => whenReady(commands, timeoutMs),
     masters: () => (commands instanceof Cluster ? commands.nodes('master') : [commands]),
     // That a command was not sent tells less than why there is no connection.
-    describe: (error) => describe(commands.status === 'ready' ? error : (lastError ?? error), secrets),
+    describe: (error) =>
+      describe(commands.status === 'ready' ? error : causeOf(lastError ?? error, lastFailure), secrets),
     duplicate() {
       if (commands instanceof Cluster) return undefined
       const copy = single(parts)
@@ -133,12 +136,20 @@ interface Parts {
   retryDelay(times: number): number
 }
 
-function partsOf(config: RedisConfig, target: Target, options: RedisClientOptions): Parts {
+function partsOf(
+  config: RedisConfig,
+  target: Target,
+  options: RedisClientOptions,
+  noteFailure: (error: Error) => void,
+): Parts {
   const pauses = new Pauses()
   const connector = {
     tls: target.isTls ? tlsOptions(config.tls, config.sentinel === null ? target.host : '') : undefined,
     connectTimeoutMs: options.connectTimeoutMs ?? 5_000,
-    onRefusal: () => pauses.noteRefusal(),
+    onFailure: (error: Error, isRefusal: boolean) => {
+      noteFailure(error)
+      if (isRefusal) pauses.noteRefusal()
+    },
   }
   const commandTimeoutMs = options.commandTimeoutMs ?? 2_000
   return { config, target, connector, commandTimeoutMs, retryDelay: (times) => pauses.next(times) }
@@ -199,30 +210,6 @@ function cluster(nodes: readonly HostPort[], parts: Parts): Cluster {
   })
 }
 
-/** How long to wait before the next connection. */
-class Pauses {
-  /** How often a server was lately given up for what it sent, though each time a connection was there at first. */
-  #refusals = 0
-  #forgottenAtMs = 0
-
-  noteRefusal(): void {
-    const now = performance.now()
-    if (now >= this.#forgottenAtMs) this.#refusals = 0
-    this.#refusals++
-    this.#forgottenAtMs = now + 2 * longestRetryMs
-  }
-
-  /** @param times Connections that failed one after the other. */
-  next(times: number): number {
-    return retryDelay(performance.now() < this.#forgottenAtMs ? Math.max(times, this.#refusals) : times)
-  }
-}
-
-/** Spread, so that those who lost a Redis at the same time do not come back at the same time. */
-function retryDelay(times: number): number {
-  return Math.min(longestRetryMs, firstRetryMs * 2 ** Math.min(times - 1, 10)) * (0.75 + Math.random() / 4)
-}
-
 function tlsOptions({ serverName, ca, verify }: ClientTlsConfig, host: string): ConnectionOptions {
   const name = serverName !== '' ? serverName : isIP(host) === 0 ? host : ''
   const authorities = ca === 'system' ? systemCa() : readCa(ca)
@@ -278,6 +265,13 @@ function describe(error: unknown, secrets: readonly string[]): string {
   for (const secret of secrets) text = text.replaceAll(secret, '***')
   // What a server says must not act on a terminal.
   return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ').slice(0, maxReasonCharacters)
+}
+
+/** Of a cluster none of whose nodes tells the slots, what the last one said, or why there is no connection to it. */
+function causeOf(error: unknown, lastFailure: unknown): unknown {
+  if (!(error instanceof Error && 'lastNodeError' in error)) return error
+  const { lastNodeError: cause } = error
+  return cause instanceof Error && cause.message !== 'Connection is closed.' ? cause : (lastFailure ?? error)
 }
 
 /** Node names no reason in an AggregateError, but in those that it holds. */
