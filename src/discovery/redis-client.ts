@@ -69,9 +69,11 @@ export function connectRedis(config: RedisConfig, options: RedisClientOptions = 
     },
     whenReady: (timeoutMs) => whenReady(commands, timeoutMs),
     masters: () => (commands instanceof Cluster ? commands.nodes('master') : [commands]),
-    // That a command was not sent tells less than why there is no connection.
-    describe: (error) =>
-      describe(commands.status === 'ready' ? error : causeOf(lastError ?? error, lastFailure), secrets),
+    describe(error) {
+      // That a command was not sent tells less than why there is no connection.
+      const isTold = commands.status === 'ready' && !isUnsent(error)
+      return describe(isTold ? error : causeOf(lastError ?? error, lastFailure), secrets)
+    },
     duplicate() {
       if (commands instanceof Cluster) return undefined
       const copy = single(parts)
@@ -267,11 +269,18 @@ function describe(error: unknown, secrets: readonly string[]): string {
   return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ').slice(0, maxReasonCharacters)
 }
 
+/** Whether all that the client library says is that there was no connection for a command, or none any more. */
+function isUnsent(error: unknown): boolean {
+  const message = error instanceof Error ? error.message : ''
+  return /enableOfflineQueue options is false|max retries per request|^Connection is closed/.test(message)
+}
+
 /** Of a cluster none of whose nodes tells the slots, what the last one said, or why there is no connection to it. */
 function causeOf(error: unknown, lastFailure: unknown): unknown {
+  if (isUnsent(error)) return lastFailure ?? new Error('the connection was closed')
   if (!(error instanceof Error && 'lastNodeError' in error)) return error
   const { lastNodeError: cause } = error
-  return cause instanceof Error && cause.message !== 'Connection is closed.' ? cause : (lastFailure ?? error)
+  return cause instanceof Error && !isUnsent(cause) ? cause : (lastFailure ?? error)
 }
 
 /** Node names no reason in an AggregateError, but in those that it holds. */

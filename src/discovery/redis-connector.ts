@@ -104,6 +104,8 @@ class GuardedStream extends Duplex {
   constructor(socket: Socket | undefined, onRefusal: (error: Error) => void) {
     super({ allowHalfOpen: false })
     this.#socket = socket
+    // The library listens for one error, and not at once.
+    this.on('error', () => {})
     if (socket === undefined || socket.destroyed) {
       this.destroy()
       return
