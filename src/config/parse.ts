@@ -1,4 +1,4 @@
-import { type Document, isMap, parseDocument, type YAMLError } from 'yaml'
+import { Composer, type CST, type Document, isMap, Parser, type YAMLError, YAMLParseError } from 'yaml'
 import { buildSource, type ParsedText } from './build-source.ts'
 import type { Fault } from './fault.ts'
 import { explainForeignFile } from './foreign-file.ts'
@@ -8,18 +8,7 @@ import { explainYaml } from './yaml-fault.ts'
 export function parseText(text: string, env: Readonly<NodeJS.ProcessEnv>): ParsedText {
   let document: Document.Parsed
   try {
-    document = parseDocument(text, {
-      version: '1.2',
-      schema: 'core',
-      resolveKnownTags: false,
-      merge: false,
-      strict: true,
-      stringKeys: true,
-      // Duplicates are found while the tree is built: the comparison in the library is quadratic.
-      uniqueKeys: false,
-      prettyErrors: false,
-      logLevel: 'error',
-    })
+    document = compose(text)
   } catch (error) {
     return { root: undefined, faults: [unparsable(error)] }
   }
@@ -35,6 +24,44 @@ export function parseText(text: string, env: Readonly<NodeJS.ProcessEnv>): Parse
   }
   if (faults.length > 0) return { root: undefined, faults }
   return buildSource(document.contents, env)
+}
+
+const options = {
+  version: '1.2',
+  schema: 'core',
+  resolveKnownTags: false,
+  merge: false,
+  strict: true,
+  stringKeys: true,
+  // Duplicates are found while the tree is built: the comparison in the library is quadratic.
+  uniqueKeys: false,
+  prettyErrors: false,
+  logLevel: 'error',
+} as const
+
+/** As parseDocument of the library does, which goes on after an error for a time that is quadratic as well. */
+function compose(text: string): Document.Parsed {
+  const composer = new Composer(options)
+  const [first, second] = take(2, composer.compose(untilError(new Parser().parse(text)), true, text.length))
+  if (first === undefined) throw new Error('no document')
+  if (second !== undefined) {
+    const [from, to] = second.range
+    first.errors.push(new YAMLParseError([from, to], 'MULTIPLE_DOCS', 'there is a second document'))
+  }
+  return first
+}
+
+function* untilError(tokens: Iterable<CST.Token>): Generator<CST.Token> {
+  for (const token of tokens) {
+    yield token
+    if (token.type === 'error') return
+  }
+}
+
+function take<T>(count: number, items: Iterable<T>): T[] {
+  const taken: T[] = []
+  for (const item of items) if (taken.push(item) === count) break
+  return taken
 }
 
 /** The parser calls itself for every level, so that only depth can exhaust the stack. */

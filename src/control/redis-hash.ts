@@ -10,25 +10,40 @@ const MAX_SCANS = 100_000
 /** What is needed of a client: those of a server, of a sentinel's master and of a cluster all have it. */
 type HashCommands = Pick<Redis, 'hscan' | 'hset' | 'hdel' | 'hlen'>
 
-/** The hash at `key` in a Redis. The client stays its owner's; each command has `timeoutMs`. */
-export function createRedisHash(redis: HashCommands, key: string, timeoutMs = 5000): HashStore {
+export interface RedisHashOptions {
+  /** Longest time for one command; 5 s unless given. */
+  readonly timeoutMs?: number
+  /** Why a command failed, in one line without passwords; what the error says unless given. */
+  readonly describe?: (error: unknown) => string
+}
+
+/** The hash at `key` in a Redis. The client stays its owner's. */
+export function createRedisHash(redis: HashCommands, key: string, options: RedisHashOptions = {}): HashStore {
+  const { timeoutMs = 5000, describe } = options
+  const ask = async <Result>(reply: Promise<Result>): Promise<Result> => {
+    try {
+      return await within(timeoutMs, reply)
+    } catch (error) {
+      throw describe === undefined ? error : new Error(describe(error))
+    }
+  }
   return {
     async *readAll() {
       let cursor = '0'
       for (let n = 0; n < MAX_SCANS; n++) {
-        const [next, elements] = readScan(await within(timeoutMs, redis.hscan(key, cursor, 'COUNT', SCAN_COUNT)))
+        const [next, elements] = readScan(await ask(redis.hscan(key, cursor, 'COUNT', SCAN_COUNT)))
         yield pairs(elements)
         cursor = next
         if (cursor === '0') return
       }
     },
     async write(changes) {
-      await within(timeoutMs, redis.hset(key, new Map(changes)))
+      await ask(redis.hset(key, new Map(changes)))
     },
     async remove(fields) {
-      await within(timeoutMs, redis.hdel(key, ...fields))
+      await ask(redis.hdel(key, ...fields))
     },
-    size: () => within(timeoutMs, redis.hlen(key)),
+    size: () => ask(redis.hlen(key)),
   }
 }
 

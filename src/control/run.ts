@@ -8,6 +8,7 @@ import { raiseDescriptorLimit } from '../kernel/process.ts'
 import type { Config } from '../model/config.ts'
 import { createLogger, type ProgramLogger } from '../observe/logger.ts'
 import { Notifier } from '../systemd/notify.ts'
+import { logConsole } from './console-log.ts'
 import { connectionCapacity, neededDescriptors } from './descriptors.ts'
 import { OrderlyExit } from './orderly-exit.ts'
 import { watchRoom } from './room-watch.ts'
@@ -27,6 +28,7 @@ export async function runService(options: { configFile: string }): Promise<never
   const log = createLogger({ level: 'info', format: isatty(process.stderr.fd) ? 'text' : 'json' })
   exit.register({ flush: () => log.flush() })
   installLastResort(exit, log)
+  logConsole(log)
   const signals = new Signals(() => exit.exitAtOnce(EXIT_RUNTIME_FAILURE))
   const notifier = Notifier.fromEnvironment(log)
   const descriptorLimit = raiseDescriptorLimit()

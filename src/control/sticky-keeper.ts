@@ -145,7 +145,7 @@ export class StickyKeepers {
   #storeOf(persist: Persist, redis: RedisClient | null): StickyStore {
     const { log } = this.#parts
     if (!('redis' in persist) || redis === null) return createStickyFile('path' in persist ? persist.path : '', log)
-    const hash = createRedisHash(redis.commands, persist.key)
+    const hash = createRedisHash(redis.commands, persist.key, { describe: redis.describe })
     const name = `the Redis hash "${persist.key}"`
     return createStickyHash(hash, { name, maxFields: MAX_STORED_RECORDS, log, wallClockMs: () => Date.now() })
   }

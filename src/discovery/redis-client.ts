@@ -5,6 +5,7 @@ import type { ClientTlsConfig, HostPort, RedisConfig } from '../model/config.ts'
 import { McsError } from '../model/errors.ts'
 import { readBoundedFile } from './bounded-file.ts'
 import { type GuardedConnectorOptions, guardedConnector } from './redis-connector.ts'
+import { Pauses } from './redis-pauses.ts'
 import { type SentinelOptions, sentinelLocator } from './redis-sentinel.ts'
 
 export interface RedisClientOptions {
@@ -33,8 +34,6 @@ export interface RedisClient {
   close(): void
 }
 
-const firstRetryMs = 100
-const longestRetryMs = 5_000
 const maxCaBytes = 4 * 1024 * 1024
 const maxReasonCharacters = 200
 /** Where distributions keep the authorities that the machine trusts. */
@@ -52,12 +51,15 @@ const systemAuthorities = [
 export function connectRedis(config: RedisConfig, options: RedisClientOptions = {}): RedisClient {
   const target = readTarget(config)
   const secrets = secretsOf(target, config)
-  const parts = partsOf(config, target, options)
+  let lastFailure: unknown
+  const parts = partsOf(config, target, options, (error) => {
+    lastFailure = error
+  })
   const commands = config.cluster === null ? single(parts) : cluster(config.cluster, parts)
   let lastError: unknown
   // Without a listener ioredis prints the error, with the arguments of AUTH in it.
   commands.on('error', (error: unknown) => {
-    if (!isAftermath(error)) lastError = error
+    if (!isUnsent(error)) lastError = error
   })
   const duplicates: Redis[] = []
   return {
@@ -68,8 +70,9 @@ export function connectRedis(config: RedisConfig, options: RedisClientOptions = 
     whenReady: (timeoutMs) => whenReady(commands, timeoutMs),
     masters: () => (commands instanceof Cluster ? commands.nodes('master') : [commands]),
     describe(error) {
-      const isOfLink = commands.status !== 'ready' || isAftermath(error)
-      return describe(isOfLink ? (lastError ?? error) : error, secrets)
+      // That a command was not sent tells less than why there is no connection.
+      const isTold = commands.status === 'ready' && !isUnsent(error)
+      return describe(isTold ? error : causeOf(lastError ?? error, lastFailure), secrets)
     },
     duplicate() {
       if (commands instanceof Cluster) return undefined
@@ -135,12 +138,20 @@ interface Parts {
   retryDelay(times: number): number
 }
 
-function partsOf(config: RedisConfig, target: Target, options: RedisClientOptions): Parts {
+function partsOf(
+  config: RedisConfig,
+  target: Target,
+  options: RedisClientOptions,
+  noteFailure: (error: Error) => void,
+): Parts {
   const pauses = new Pauses()
   const connector = {
     tls: target.isTls ? tlsOptions(config.tls, config.sentinel === null ? target.host : '') : undefined,
     connectTimeoutMs: options.connectTimeoutMs ?? 5_000,
-    onRefusal: () => pauses.noteRefusal(),
+    onFailure: (error: Error, isRefusal: boolean) => {
+      noteFailure(error)
+      if (isRefusal) pauses.noteRefusal()
+    },
   }
   const commandTimeoutMs = options.commandTimeoutMs ?? 2_000
   return { config, target, connector, commandTimeoutMs, retryDelay: (times) => pauses.next(times) }
@@ -201,30 +212,6 @@ function cluster(nodes: readonly HostPort[], parts: Parts): Cluster {
   })
 }
 
-/** How long to wait before the next connection. */
-class Pauses {
-  /** How often a server was lately given up for what it sent, though each time a connection was there at first. */
-  #refusals = 0
-  #forgottenAtMs = 0
-
-  noteRefusal(): void {
-    const now = performance.now()
-    if (now >= this.#forgottenAtMs) this.#refusals = 0
-    this.#refusals++
-    this.#forgottenAtMs = now + 2 * longestRetryMs
-  }
-
-  /** @param times Connections that failed one after the other. */
-  next(times: number): number {
-    return retryDelay(performance.now() < this.#forgottenAtMs ? Math.max(times, this.#refusals) : times)
-  }
-}
-
-/** Spread, so that those who lost a Redis at the same time do not come back at the same time. */
-function retryDelay(times: number): number {
-  return Math.min(longestRetryMs, firstRetryMs * 2 ** Math.min(times - 1, 10)) * (0.75 + Math.random() / 4)
-}
-
 function tlsOptions({ serverName, ca, verify }: ClientTlsConfig, host: string): ConnectionOptions {
   const name = serverName !== '' ? serverName : isIP(host) === 0 ? host : ''
   const authorities = ca === 'system' ? systemCa() : readCa(ca)
@@ -269,14 +256,6 @@ function whenReady(commands: Redis | Cluster, timeoutMs: number): Promise<void> 
   })
 }
 
-/** Whether it only says that a command had no connection, which tells less than why there was none. */
-function isAftermath(error: unknown): boolean {
-  if (!(error instanceof Error)) return false
-  return (
-    error.name === 'MaxRetriesPerRequestError' || /^(?:Stream isn't writeable|Connection is closed)/.test(error.message)
-  )
-}
-
 function secretsOf({ password }: Target, { url, sentinel }: RedisConfig): string[] {
   const raw = URL.canParse(url) ? new URL(url).password : ''
   return [password, raw, sentinel?.password ?? ''].filter((secret) => secret !== '')
@@ -288,6 +267,20 @@ function describe(error: unknown, secrets: readonly string[]): string {
   for (const secret of secrets) text = text.replaceAll(secret, '***')
   // What a server says must not act on a terminal.
   return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ').slice(0, maxReasonCharacters)
+}
+
+/** Whether all that the client library says is that there was no connection for a command, or none any more. */
+function isUnsent(error: unknown): boolean {
+  const message = error instanceof Error ? error.message : ''
+  return /enableOfflineQueue options is false|max retries per request|^Connection is closed/.test(message)
+}
+
+/** Of a cluster none of whose nodes tells the slots, what the last one said, or why there is no connection to it. */
+function causeOf(error: unknown, lastFailure: unknown): unknown {
+  if (isUnsent(error)) return lastFailure ?? new Error('the connection was closed')
+  if (!(error instanceof Error && 'lastNodeError' in error)) return error
+  const { lastNodeError: cause } = error
+  return cause instanceof Error && !isUnsent(cause) ? cause : (lastFailure ?? error)
 }
 
 /** Node names no reason in an AggregateError, but in those that it holds. */

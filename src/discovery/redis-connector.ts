@@ -12,8 +12,8 @@ export interface GuardedConnectorOptions {
   readonly tls: ConnectionOptions | undefined
   /** Longest time for TCP and TLS together. */
   readonly connectTimeoutMs: number
-  /** Told when a server is given up for what it sent. */
-  readonly onRefusal: () => void
+  /** Told why a connection could not be made, or was given up for what the server sent: `isRefusal`. */
+  readonly onFailure: (error: Error, isRefusal: boolean) => void
   /** Finds the server anew for each connection; without it, host and port stand in the client's options. */
   readonly locate?: (signal: AbortSignal) => Promise<HostPort>
 }
@@ -50,7 +50,9 @@ export function guardedConnector(options: GuardedConnectorOptions): Connector {
 
     async connect(): Promise<Socket> {
       this.#attempt = new AbortController()
-      const stream = new GuardedStream(await this.#open(this.#attempt.signal), options.onRefusal)
+      const stream = new GuardedStream(await this.#open(this.#attempt.signal), (error) =>
+        options.onFailure(error, true),
+      )
       // The library uses what a socket shares with every stream, and the few methods that the class has beside.
       this.stream = stream as unknown as Socket
       return this.stream
@@ -62,6 +64,7 @@ export function guardedConnector(options: GuardedConnectorOptions): Connector {
         return await open({ host, port }, options, signal)
       } catch (error) {
         this.firstError = error instanceof Error ? error : new Error(String(error))
+        options.onFailure(this.firstError, false)
         return undefined
       }
     }
@@ -98,9 +101,11 @@ class GuardedStream extends Duplex {
   readonly #socket: Socket | undefined
   readonly #guard = new RedisGuard()
 
-  constructor(socket: Socket | undefined, onRefusal: () => void) {
+  constructor(socket: Socket | undefined, onRefusal: (error: Error) => void) {
     super({ allowHalfOpen: false })
     this.#socket = socket
+    // The library listens for one error, and not at once.
+    this.on('error', () => {})
     if (socket === undefined || socket.destroyed) {
       this.destroy()
       return
@@ -112,7 +117,7 @@ class GuardedStream extends Duplex {
       try {
         this.#guard.received(chunk, performance.now())
       } catch (error) {
-        onRefusal()
+        onRefusal(error as Error)
         this.destroy(error as Error)
         return
       }

@@ -88,13 +88,12 @@ export class Channel {
     return this.skip(count)
   }
 
-  /** Up to the next CRLF, and without it: at most `maxBytes`. */
-  async takeLine(maxBytes: number): Promise<Buffer> {
+  /** Up to the next CRLF, and without it: at most `maxBytes`. What the check says of a longer one is `tooLong`. */
+  async takeLine(maxBytes: number, tooLong = `a line of more than ${maxBytes} bytes`): Promise<Buffer> {
     let from = 0
     for (;;) {
       const at = this.#received.indexOf('\r\n', from)
-      if (at > maxBytes || (at < 0 && this.#received.length > maxBytes + 1))
-        throw new StepFailure(this.step, `a line of more than ${maxBytes} bytes`)
+      if (at > maxBytes || (at < 0 && this.#received.length > maxBytes + 1)) throw new StepFailure(this.step, tooLong)
       if (at >= 0) return this.skip(at + 2).subarray(0, at)
       from = Math.max(0, this.#received.length - 1)
       if (!(await this.more())) throw this.#tooShort()

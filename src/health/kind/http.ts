@@ -6,6 +6,7 @@ import { type BodyFraming, readBody } from './http-body.ts'
 
 /** Largest status line and headers, together. */
 const HEAD_BYTES = 16 * 1024
+const tooLargeHead = `a status line and headers of more than ${HEAD_BYTES} bytes`
 /** Interim answers (1xx) that may come before the answer. */
 const INTERIM_ANSWERS = 8
 
@@ -54,7 +55,7 @@ async function readHead(channel: Channel): Promise<Head> {
   let leftBytes = HEAD_BYTES - first.length
   let framing: BodyFraming = { type: 'until-close' }
   for (;;) {
-    const line = await channel.takeLine(Math.max(0, leftBytes))
+    const line = await channel.takeLine(Math.max(0, leftBytes), tooLargeHead)
     if (line.length === 0) return { status: Number(status), framing }
     leftBytes -= line.length + 2
     framing = framingOf(line.toString('latin1'), framing)

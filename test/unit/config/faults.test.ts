@@ -328,3 +328,12 @@ test('parseConfig() puts nothing into a message that a terminal acts on', () => 
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
   for (const fault of faults) assert.doesNotMatch(fault, /[\u0000-\u001f\u007f-\u009f]/)
 })
+
+// The library went on after the first error, over all that followed: 1 MiB of brackets that close took 38 s, and all
+// that time nothing else was done.
+test('parseConfig() ends at the first error of a large file', () => {
+  const began = performance.now()
+  assert.match(faultsOf('[]'.repeat(512 * 1024 - 1))[0] ?? '', /this is not YAML|bracket/)
+  assert.match(faultsOf(`version: 1\na: "${'\\\n'.repeat(256 * 1024)}`)[0] ?? '', /a quotation mark is not closed/)
+  assert.ok(performance.now() - began < 5000, `${performance.now() - began} ms`)
+})

@@ -13,7 +13,7 @@ const key = 'mcs-lb:sticky'
 async function setUp(t: test.TestContext, options: Partial<StickyHashOptions> = {}) {
   const redis = await RedisServer.start(t)
   const { log, messages } = recordingLog()
-  const hash = createRedisHash(redis.client, key, 500)
+  const hash = createRedisHash(redis.client, key, { timeoutMs: 500 })
   const common = { name: 'Redis hash "mcs-lb:sticky"', maxFields: 10_000, log, wallClockMs: () => Date.now() }
   const store: StickyStore = createStickyHash(hash, { ...common, ...options })
   return { redis, store, messages, hash }

@@ -235,7 +235,7 @@ test('StickyPersistence neither saves nor forgets over a store that it could not
 test('StickyPersistence writes to Redis what changed only, and again what failed', needs('redis-server'), async (t) => {
   const redis = await RedisServer.start(t, { client: { maxRetriesPerRequest: 0 } })
   const options = { name: 'Redis', maxFields: 1000, log: recordingLog().log, wallClockMs: () => Date.now() }
-  const store = createStickyHash(createRedisHash(redis.client, 'k', 500), options)
+  const store = createStickyHash(createRedisHash(redis.client, 'k', { timeoutMs: 500 }), options)
   let saves = 0
   const counted: StickyStore = { ...store, save: (batches) => store.save(batches).finally(() => saves++) }
   const life = begin(counted, { a: [1, 1] }, 10)

@@ -147,6 +147,8 @@ test('RedisClient.describe() leaves out passwords, and what would act on a termi
   const said = client.describe(new Error('p@ss, p%40ss and of-sentinel\u001b[2J\r\nare wrong'))
   assert.equal(said, '***, *** and *** [2J are wrong')
   assert.equal(client.describe(new Error('x'.repeat(5000))).length, 200)
+  const unsent = client.describe(new Error("Stream isn't writeable and enableOfflineQueue options is false"))
+  assert.match(unsent, /the connection was closed|ECONNREFUSED/)
 })
 
 test('readTarget() takes URLs apart, and quotes none that it refuses', () => {

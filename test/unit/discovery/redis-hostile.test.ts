@@ -166,7 +166,7 @@ const uses: Readonly<Record<string, Use>> = {
   async hash(t, redis) {
     const client = connectRedis(redis)
     t.after(() => client.close())
-    const hash = createRedisHash(client.commands as Parameters<typeof createRedisHash>[0], 'sticky', 500)
+    const hash = createRedisHash(client.commands as Parameters<typeof createRedisHash>[0], 'sticky', { timeoutMs: 500 })
     await waitUntil(
       'a hash is read and written',
       async () => {
@@ -218,3 +218,13 @@ for (const mode of ['single', 'sentinel', 'cluster'] as const) {
     }
   }
 }
+
+test('RedisClient.describe() says what a node of a cluster answered that is none', async (t) => {
+  const redis: HostileRedis = await HostileRedis.start(t, (words) =>
+    isVictim(words, 'cluster slots') ? resp([['__proto__', 'z', []]]) : honest(words, redis.port),
+  )
+  const config = configOf('cluster', redis)
+  const followed = follow(t, { ...discoveryBase, type: 'redis-keys', redis: config, prefix: 'mcs:node:' })
+  const reason = 'it does not speak as Redis does: it sent slots of no cluster'
+  await waitUntil(reason, () => followed.discovery.status().reason === reason)
+})
