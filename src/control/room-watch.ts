@@ -16,7 +16,8 @@ export function watchRoom(balancer: LoadBalancer, log: Logger): void {
     const { current } = balancer
     if (current === null) return
     const shortages = balancer.supervisor.handles.reduce((sum, { cells }) => sum + cells[WorkerCell.shortages]!, 0)
-    descriptors.note(shortages !== before, {})
+    // The count of a worker that threw begins anew: less than before is no news.
+    descriptors.note(shortages > before, {})
     before = shortages
     const { connectionLimit } = current.snapshot
     places.note(Atomics.load(open, ControlCell.open) >= connectionLimit, { connections: connectionLimit })
