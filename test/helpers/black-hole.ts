@@ -1,6 +1,6 @@
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import type { TestContext } from 'node:test'
+import { freeze, spawnChild } from './child-process.ts'
 import { StreamPeer } from './stream-peer.ts'
 
 const BACKLOG = 1
@@ -14,10 +14,10 @@ server.listen({ port: 0, host: '127.0.0.1', backlog: ${BACKLOG} }, () => console
  * backlog is full, so that Linux drops what else arrives.
  */
 export async function blackHole(t: TestContext): Promise<string> {
-  const child = spawn(process.execPath, ['-e', listener], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawnChild(process.execPath, ['-e', listener], { stdio: ['ignore', 'pipe', 'inherit'] })
   t.after(() => child.kill('SIGKILL'))
   const [port] = (await once(child.stdout, 'data')) as [Buffer]
-  child.kill('SIGSTOP')
+  await freeze(child)
   const address = `127.0.0.1:${port.toString().trim()}`
   // A backlog of n holds n + 1 connections.
   for (let n = 0; n <= BACKLOG; n++) await StreamPeer.connect(t, address)

@@ -1,5 +1,6 @@
-import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
+import type { ChildProcess, SpawnOptions } from 'node:child_process'
 import { once } from 'node:events'
+import { spawnChild } from './child-process.ts'
 import type { Cleanup } from './cleanup.ts'
 import { waitUntil } from './wait-until.ts'
 
@@ -16,7 +17,7 @@ export async function startServer(
   options: SpawnOptions & { readonly endedBy?: NodeJS.Signals } = {},
 ): Promise<ChildProcess> {
   const { endedBy = 'SIGKILL', ...spawnOptions } = options
-  const child = spawn(program, args, { ...spawnOptions, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawnChild(program, args, { ...spawnOptions, stdio: ['ignore', 'pipe', 'pipe'] })
   const ended = once(child, 'exit')
   t.after(async () => {
     child.kill(endedBy)

@@ -1,9 +1,10 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { adminRequest } from '#src/admin/client.js'
 import type { BackendStatus, ReloadResult, ServiceStatus } from '#src/control/service.js'
+import { spawnChild } from './child-process.ts'
 import type { Cleanup } from './cleanup.ts'
 import { harshPrefix, patience } from './harsh.ts'
 import { temporaryDirectory } from './temporary-directory.ts'
@@ -58,7 +59,7 @@ export class LoadBalancerProcess {
       '--config',
       this.configFile,
     ]
-    this.child = spawn(command!, args, {
+    this.child = spawnChild(command!, args, {
       stdio: ['ignore', 'inherit', 'pipe'],
       env: { ...process.env, ...options.env },
     })

@@ -1,6 +1,7 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { Redis, type RedisOptions } from 'ioredis'
 import type { Certificate } from './certificate.ts'
+import { freeze, spawnChild } from './child-process.ts'
 import type { Cleanup } from './cleanup.ts'
 import { freeListenerPort } from './free-listener-port.ts'
 import { temporaryDirectory } from './temporary-directory.ts'
@@ -74,7 +75,7 @@ export class RedisServer {
     const file = this.#file === undefined ? [] : [this.#file]
     const own = ['--port', `${this.port}`, '--bind', '127.0.0.1', '--dir', this.directory]
     const storing = this.#file === undefined ? ['--save', '', '--hz', '100'] : []
-    const child = spawn('redis-server', [...file, ...own, ...storing, ...this.#args], { stdio: 'pipe' })
+    const child = spawnChild('redis-server', [...file, ...own, ...storing, ...this.#args], { stdio: 'pipe' })
     let said = ''
     child.stdout.on('data', (text) => {
       said += text
@@ -95,9 +96,13 @@ export class RedisServer {
     await within(5000, 'redis-server ends', ended)
   }
 
-  /** Stops and resumes the process without ending it. */
-  signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
-    this.#child?.kill(signal)
+  /** Stops the process without ending it. */
+  async freeze(): Promise<void> {
+    await freeze(this.#child!)
+  }
+
+  resume(): void {
+    this.#child?.kill('SIGCONT')
   }
 }
 

@@ -1,6 +1,7 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import type { TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { spawnChild } from './child-process.ts'
 import { waitUntil } from './wait-until.ts'
 
 const root = fileURLToPath(new URL('../../../', import.meta.url))
@@ -31,7 +32,7 @@ export class Script {
     ]
     // Under the test runner a child would otherwise write the runner's own protocol.
     const { NODE_TEST_CONTEXT: _, ...env } = process.env
-    this.child = spawn(command!, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] })
+    this.child = spawnChild(command!, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] })
     this.child.stdout!.setEncoding('utf8').on('data', (chunk: string) => {
       this.#stdout += chunk
     })

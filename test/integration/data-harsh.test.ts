@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
-import { spawn, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { spawnChild } from '../helpers/child-process.ts'
 import { type HarshProfile, harshProfiles, isHarsh } from '../helpers/harsh.ts'
 import { needs, without } from '../helpers/peers.ts'
 
@@ -56,7 +57,7 @@ async function runUnder(t: TestContext, profile: HarshProfile): Promise<string> 
   ]
   // With this variable Node would take the runner for one of its own test files.
   const { NODE_TEST_CONTEXT: _, ...env } = process.env
-  const child = spawn(command!, args, {
+  const child = spawnChild(command!, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...env, MCS_LB_TEST_HARSH: profile },
   })

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
 import { type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { type RegistrationState, register } from '#src/discovery/register.js'
 import type { McsError } from '#src/model/errors.js'
 import { makeCertificate } from '../helpers/certificate.ts'
+import { spawnChild } from '../helpers/child-process.ts'
 import { discoveryBase, follow, redisConfig } from '../helpers/discovery-maker.ts'
 import { freePort } from '../helpers/free-port.ts'
 import { NamedBackend } from '../helpers/named-backend.ts'
@@ -25,7 +26,7 @@ interface Command {
 }
 
 function runRegister(t: TestContext, args: readonly string[]): Command {
-  const child = spawn(process.execPath, [program, 'register', ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawnChild(process.execPath, [program, 'register', ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
   let said = ''
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => {
@@ -141,7 +142,7 @@ test('mcs-lb register goes on where its output cannot be written', needs('redis-
     ['ignore', full, 'ignore'],
     ['ignore', full, full],
   ] as const) {
-    const child = spawn(process.execPath, [program, 'register', ...options], { stdio: [...stdio] })
+    const child = spawnChild(process.execPath, [program, 'register', ...options], { stdio: [...stdio] })
     const ended = new Promise<number | null>((resolve) => child.once('close', resolve))
     t.after(() => child.kill('SIGKILL'))
     const key = 'mcs:node:10.0.0.1:9100'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { spawnChild } from '../helpers/child-process.ts'
 import { freeListenerPort } from '../helpers/free-listener-port.ts'
 import { type Answer, HostileRedis, resp } from '../helpers/hostile-redis.ts'
 import { LoadBalancerProcess } from '../helpers/load-balancer-process.ts'
@@ -61,7 +61,7 @@ upstreams:
 }
 
 function runRegister(t: TestContext, args: readonly string[]): () => string {
-  const child = spawn(process.execPath, [program, 'register', ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawnChild(process.execPath, [program, 'register', ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
   let said = ''
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => {

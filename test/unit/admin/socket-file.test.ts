@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { link, lstat, mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
@@ -7,6 +6,7 @@ import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { adminRequest } from '#src/admin/client.js'
 import { startAdmin } from '#src/admin/server.js'
+import { spawnChild } from '../../helpers/child-process.ts'
 import { FakeService } from './fake-service.ts'
 import { startTestAdmin, temporaryDirectory } from './harness.ts'
 
@@ -27,7 +27,7 @@ test('startAdmin() makes a socket of mode 0600 whatever the umask, and leaves no
 test('startAdmin() replaces the socket of a process that died', async (t) => {
   const path = join(await temporaryDirectory(t), 'admin.sock')
   const script = "require('node:net').createServer().listen(process.argv[1], () => console.log('listening'))"
-  const child = spawn(process.execPath, ['-e', script, path])
+  const child = spawnChild(process.execPath, ['-e', script, path])
   await once(child.stdout, 'data')
   child.kill('SIGKILL')
   await once(child, 'exit')

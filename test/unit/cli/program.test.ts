@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { startDemoBackend } from '#src/lab/backends.js'
+import { spawnChild } from '../../helpers/child-process.ts'
 import { waitUntil } from '../../helpers/wait-until.ts'
 import { mainPath, runProgram } from './run-program.ts'
 
@@ -53,7 +53,7 @@ test('mcs-lb exits 2 for an argument too many and for a port that is none', asyn
 test('mcs-lb survives SIGUSR1 without opening an inspector', async (t) => {
   const backend = await startDemoBackend('B1')
   t.after(() => backend.stop())
-  const child = spawn(process.execPath, [mainPath, 'client', `127.0.0.1:${backend.port}`])
+  const child = spawnChild(process.execPath, [mainPath, 'client', `127.0.0.1:${backend.port}`])
   t.after(() => child.kill('SIGKILL'))
   let [stdout, stderr] = ['', '']
   child.stdout.on('data', (chunk) => {
@@ -73,7 +73,7 @@ test('mcs-lb survives SIGUSR1 without opening an inspector', async (t) => {
 })
 
 test('mcs-lb ends quietly when its reader closes the pipe', async () => {
-  const child = spawn(process.execPath, [mainPath, '--help'])
+  const child = spawnChild(process.execPath, [mainPath, '--help'])
   child.stdout.destroy()
   let stderr = ''
   child.stderr.on('data', (chunk) => {

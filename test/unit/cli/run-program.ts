@@ -1,6 +1,6 @@
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import { spawnChild } from '../../helpers/child-process.ts'
 
 /** The built program. */
 export const mainPath = fileURLToPath(import.meta.resolve('#src/main.js'))
@@ -20,7 +20,7 @@ export async function runProgram(
   { env = {}, input = '' }: { env?: NodeJS.ProcessEnv; input?: string | null } = {},
 ): Promise<ProgramResult> {
   const { MCS_LB_CONFIG: _, NO_COLOR: __, ...inherited } = process.env
-  const child = spawn(process.execPath, [mainPath, ...args], { env: { ...inherited, ...env } })
+  const child = spawnChild(process.execPath, [mainPath, ...args], { env: { ...inherited, ...env } })
   let stdout = ''
   let stderr = ''
   child.stdout.on('data', (chunk) => {

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { appendFile, mkdir, readdir, readFile, stat } from 'node:fs/promises'
@@ -7,6 +6,7 @@ import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { runDemo } from '#src/lab/demo.js'
+import { spawnChild } from '../../helpers/child-process.ts'
 import { waitUntil } from '../../helpers/wait-until.ts'
 import { temporaryDirectory } from '../admin/harness.ts'
 import { mainPath, runProgram } from '../cli/run-program.ts'
@@ -15,7 +15,9 @@ import { mainPath, runProgram } from '../cli/run-program.ts'
 async function startDemo(t: TestContext) {
   const tmp = join(await temporaryDirectory(t), 'tmp')
   await mkdir(tmp)
-  const child = spawn(process.execPath, [mainPath, 'demo', '--port', '0'], { env: { ...process.env, TMPDIR: tmp } })
+  const child = spawnChild(process.execPath, [mainPath, 'demo', '--port', '0'], {
+    env: { ...process.env, TMPDIR: tmp },
+  })
   t.after(() => child.kill('SIGTERM'))
   let stdout = ''
   child.stdout.on('data', (chunk) => {

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { readFileSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { type AccessLogWriter, type DrainRecords, openAccessLog } from '#src/observe/access-log-writer.js'
 import type { Logger } from '#src/observe/logger.js'
 import { encodeAccessRecord, makeAccessRecord } from '../../helpers/access-record-maker.js'
+import { spawnChild } from '../../helpers/child-process.ts'
 import { temporaryDirectory } from '../../helpers/temporary-directory.js'
 import { waitUntil } from '../../helpers/wait-until.js'
 
@@ -148,7 +148,7 @@ test('AccessLogWriter keeps no process alive', async (t) => {
     const { openAccessLog } = await import(${JSON.stringify(module)})
     const writer = await openAccessLog(${config}, { drain: () => 0, names: {}, log: {} })
     writer.start()`
-  const child = spawn(process.execPath, ['--input-type=module', '-e', program], { stdio: 'inherit' })
+  const child = spawnChild(process.execPath, ['--input-type=module', '-e', program], { stdio: 'inherit' })
   t.after(() => child.kill('SIGKILL'))
   await waitUntil('the process ends', () => child.exitCode !== null, 10_000)
   assert.equal(child.exitCode, 0)

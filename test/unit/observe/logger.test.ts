@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
 import { closeSync, constants, openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { McsError } from '#src/model/errors.js'
 import { formatTextLine } from '#src/observe/log-format.js'
 import { createLogger, type ProgramLogger } from '#src/observe/logger.js'
+import { spawnChild } from '../../helpers/child-process.ts'
 import { fillPipe, openStuckPipe } from '../../helpers/named-pipe.js'
 import { needs } from '../../helpers/peers.ts'
 import { temporaryDirectory } from '../../helpers/temporary-directory.js'
@@ -95,7 +95,7 @@ test('Logger colours its words on a terminal only', needs('script'), async () =>
     logger.info('hello')
     await logger.flush()
   })`
-  const child = spawn('script', ['-qec', `"${process.execPath}" -e "${program}"`, '/dev/null'], {
+  const child = spawnChild('script', ['-qec', `"${process.execPath}" -e "${program}"`, '/dev/null'], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { PATH: process.env.PATH },
   })

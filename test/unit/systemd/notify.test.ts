@@ -84,7 +84,7 @@ test('Notifier loses what a full socket does not take, and does not wait', needs
   const log = { debug: (_: string, fields?: Readonly<Record<string, unknown>>) => errors.add(fields?.error) }
   const notifier = Notifier.fromEnvironment(log, { NOTIFY_SOCKET: path })
   t.after(() => notifier.close())
-  receiver.freeze()
+  await receiver.freeze()
   for (let i = 0; i < 2000; i++) notifier.status(`connection ${i}`)
   assert.deepEqual([...errors], ['EAGAIN'])
 })
