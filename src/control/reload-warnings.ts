@@ -13,6 +13,13 @@ export interface ReloadWarning {
 
 type Served = Pick<Prepared, 'config' | 'members'>
 
+/** What is known beside the configurations. */
+export interface Standing {
+  statusOf(upstream: string): Pick<DiscoveryStatus, 'state' | 'reason'> | undefined
+  /** How many clients the sticky table was made for. */
+  readonly clientCapacity: number
+}
+
 const why: Readonly<Record<SourceState, string>> = {
   starting: 'its discovery has not answered yet',
   good: 'its discovery reads its source',
@@ -22,22 +29,28 @@ const why: Readonly<Record<SourceState, string>> = {
 
 /**
  * A file may be good and serve nobody all the same: where it names a registry that is away, say. Tells of upstreams
- * without a backend, and of those that have lost every one that discovery had found.
+ * without a backend, of those that have lost every one that discovery had found, and of what waits for the next start.
  */
-export function reloadWarnings(
-  previous: Served | null,
-  current: Served,
-  statusOf: (upstream: string) => Pick<DiscoveryStatus, 'state' | 'reason'> | undefined,
-): ReloadWarning[] {
-  return current.config.upstreams.flatMap((upstream) => {
+export function reloadWarnings(previous: Served | null, current: Served, standing: Standing): ReloadWarning[] {
+  const upstreams = current.config.upstreams.flatMap((upstream) => {
     const message = warningFor(upstream, previous, current)
-    if (message === null) return []
-    const status = statusOf(upstream.name)
-    if (status === undefined) return [{ message, fields: {}, text: message }]
-    const { state, reason } = status
-    const text = `${message}: ${why[state]}${reason === '' ? '' : `: ${reason}`}`
-    return [{ message, fields: { discovery: state, ...(reason !== '' && { reason }) }, text }]
+    return message === null ? [] : [withReason(message, standing.statusOf(upstream.name))]
   })
+  return [...upstreams, ...capacityWarning(current.config.limits.stickyClients, standing.clientCapacity)]
+}
+
+function withReason(message: string, status: ReturnType<Standing['statusOf']>): ReloadWarning {
+  if (status === undefined) return { message, fields: {}, text: message }
+  const { state, reason } = status
+  const text = `${message}: ${why[state]}${reason === '' ? '' : `: ${reason}`}`
+  return { message, fields: { discovery: state, ...(reason !== '' && { reason }) }, text }
+}
+
+function capacityWarning(configured: number, inUse: number): ReloadWarning[] {
+  if (configured === inUse) return []
+  const message = 'limits.stickyClients takes effect at the next start'
+  const text = `${message}: ${configured} in the file, ${inUse} in use`
+  return [{ message, fields: { configured, inUse }, text }]
 }
 
 function warningFor(upstream: UpstreamConfig, previous: Served | null, current: Served): string | null {

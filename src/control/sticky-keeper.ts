@@ -66,7 +66,6 @@ export class StickyKeepers {
    * after a second.
    */
   async follow({ config, snapshot }: Pick<Prepared, 'config' | 'snapshot'>): Promise<void> {
-    this.#compareCapacity(config)
     const wanted = wantedPlaces(config, snapshot)
     const before = [...this.#keepers]
     // Before anything else: a place that is let go saves once more, and others then have what waited there.
@@ -113,13 +112,6 @@ export class StickyKeepers {
     this.#keepers.set(place, keeper)
     const upstreams = kept.map(({ upstream }) => upstream)
     await persistence.start(upstreams, moved, redis?.whenReady(LOAD_WAIT_MS))
-  }
-
-  #compareCapacity({ limits }: Config): void {
-    const { capacity } = this.#parts.clients()
-    if (limits.stickyClients === capacity) return
-    const fields = { configured: limits.stickyClients, inUse: capacity }
-    this.#parts.log.warn('limits.stickyClients takes effect at the next start', fields)
   }
 
   /** Null where no Redis is meant; undefined where one cannot even be tried: entries are then in memory alone. */

@@ -5,7 +5,7 @@ import { BackendStates, type ServedUpstream } from './backend-states.ts'
 import { DiscoverySet } from './discovery-set.ts'
 import type { LoadBalancer, Prepared } from './load-balancer.ts'
 import { compareMembers } from './member-changes.ts'
-import { hasPlace, placeMembers, type Wish } from './member-places.ts'
+import { hasPlace, type Placement, placeMembers, type Wish } from './member-places.ts'
 import { reloadWarnings } from './reload-warnings.ts'
 import type { Members } from './snapshot-builder.ts'
 import { StickyKeepers } from './sticky-keeper.ts'
@@ -67,7 +67,10 @@ export class Upstreams {
     for (const { name } of config.upstreams) this.#changed.add(name)
     this.#endPreparing()
     this.#syncStates()
-    const warnings = reloadWarnings(previous, this.#balancer.current!, (name) => this.#discoveries.statusOf(name))
+    const warnings = reloadWarnings(previous, this.#balancer.current!, {
+      statusOf: (name) => this.#discoveries.statusOf(name),
+      clientCapacity: this.#balancer.clients.capacity,
+    })
     for (const { message, fields } of warnings) this.#log.warn(message, fields)
     return warnings.map(({ text }) => text)
   }
@@ -137,9 +140,7 @@ export class Upstreams {
   /** Those of the believed backends for whom there is a place; the others get one once there is. */
   #place(config: UpstreamConfig): readonly ServerConfig[] {
     const { name } = config
-    const wish = wishOf(name, config.servers, this.#discoveries.membersOf(config))
-    const [placement] = placeMembers([wish], this.#balancer.roomForBackends())
-    const { servers, leftOut } = placement!
+    const { servers, leftOut } = this.#placementOf(wishOf(name, config.servers, this.#discoveries.membersOf(config)))
     if (leftOut === 0) this.#crowded.delete(name)
     else {
       if (!this.#crowded.has(name)) {
@@ -153,6 +154,13 @@ export class Upstreams {
       this.#retryCrowded()
     }
     return servers
+  }
+
+  #placementOf(wish: Wish): Placement {
+    const [placement] = placeMembers([wish], this.#balancer.rows.backends)
+    if (placement!.leftOut === 0) return placement!
+    // Looking for rows that nobody needs any more goes through all of them.
+    return placeMembers([wish], this.#balancer.roomForBackends())[0]!
   }
 
   #retryCrowded(): void {

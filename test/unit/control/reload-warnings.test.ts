@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { reloadWarnings } from '#src/control/reload-warnings.js'
+import { reloadWarnings, type Standing } from '#src/control/reload-warnings.js'
 import type { DiscoveryConfig, ServerConfig, UpstreamConfig } from '#src/model/config.js'
 import { makeConfig, makeServer, makeUpstream } from '../../helpers/config-maker.ts'
 
@@ -19,7 +19,8 @@ function serving(upstream: UpstreamConfig, found: readonly ServerConfig[]) {
   return { config: makeConfig({ upstreams: [upstream] }), members }
 }
 
-const lost = () => ({ state: 'lost', reason: 'connect ECONNREFUSED' }) as const
+const clientCapacity = makeConfig().limits.stickyClients
+const lost: Standing = { statusOf: () => ({ state: 'lost', reason: 'connect ECONNREFUSED' }), clientCapacity }
 const bare = makeUpstream({ servers: [], discovery })
 const mixed = makeUpstream({ discovery })
 
@@ -31,7 +32,10 @@ test('reloadWarnings() tells of an upstream that has no backend, and why', () =>
     fields: { discovery: 'lost', reason: 'connect ECONNREFUSED' },
     text: 'Upstream "chat" has no backend: its discovery has lost its source: connect ECONNREFUSED',
   })
-  const [starting] = reloadWarnings(null, serving(bare, []), () => ({ state: 'starting', reason: '' }))
+  const [starting] = reloadWarnings(null, serving(bare, []), {
+    ...lost,
+    statusOf: () => ({ state: 'starting', reason: '' }),
+  })
   assert.equal(starting?.text, 'Upstream "chat" has no backend: its discovery has not answered yet')
 })
 
@@ -47,4 +51,14 @@ test('reloadWarnings() has nothing to say where backends are as wanted', () => {
   assert.deepEqual(reloadWarnings(serving(mixed, []), serving(mixed, []), lost), [])
   assert.deepEqual(reloadWarnings(serving(mixed, one), serving(mixed, one), lost), [])
   assert.deepEqual(reloadWarnings(serving(mixed, one), serving(makeUpstream(), []), lost), [])
+})
+
+test('reloadWarnings() tells what waits for the next start', () => {
+  const one = [makeServer(10)]
+  const [warning] = reloadWarnings(null, serving(bare, one), { ...lost, clientCapacity: 64 })
+  assert.equal(
+    warning?.text,
+    `limits.stickyClients takes effect at the next start: ${clientCapacity} in the file, 64 in use`,
+  )
+  assert.deepEqual(warning?.fields, { configured: clientCapacity, inUse: 64 })
 })
