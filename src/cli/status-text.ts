@@ -30,8 +30,8 @@ export function formatStatus(status: ServiceStatus): string {
       ['LISTENER', 'ADDRESS', 'UPSTREAM', 'ACTIVE', 'ACCEPTED', 'TURNED AWAY', 'UP', 'DOWN'],
       status.listeners.map((row) => [
         row.name,
-        row.addresses.join(' '),
-        row.upstream,
+        row.state === 'closed' ? 'closed' : row.addresses.join(' '),
+        row.upstream || '-',
         row.active,
         row.accepted,
         row.turnedAway,

@@ -65,7 +65,11 @@ export interface ServiceStatus {
   }[]
   readonly listeners: readonly {
     readonly name: string
+    /** `closed`: it accepts no more, for the file has it no more or the process drains, but it has connections left. */
+    readonly state: 'serving' | 'closed'
+    /** Empty for one that is closed. */
     readonly addresses: readonly string[]
+    /** Empty for one that is closed. */
     readonly upstream: string
     readonly active: number
     readonly accepted: number

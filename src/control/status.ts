@@ -25,7 +25,7 @@ export async function readTables(balancer: LoadBalancer, health: Upstreams): Pro
     },
     generations,
     workers: describeWorkers(balancer, served),
-    listeners: describeListeners(served, sum),
+    listeners: describeListeners(balancer, served, sum),
     upstreams: describeUpstreams(balancer, health, served, sum),
   }
 }
@@ -40,19 +40,46 @@ function describeWorkers(balancer: LoadBalancer, served: Prepared): ServiceStatu
   }))
 }
 
-function describeListeners(served: Prepared, sum: Sum): ServiceStatus['listeners'] {
-  return served.snapshot.listeners.map(({ name, row, upstream }, index) => ({
-    name,
-    addresses: served.config.listeners[index]!.bind.map((address, bind) =>
-      formatAddress(served.sockets.get(socketKey(name, bind, address))!.address),
-    ),
-    upstream: served.snapshot.upstreams[upstream]!.name,
+type ListenerStatus = ServiceStatus['listeners'][number]
+
+/** The listeners that serve, then those that are closed but for their connections. */
+function describeListeners({ rows }: LoadBalancer, served: Prepared, sum: Sum): ListenerStatus[] {
+  const serving = served.snapshot.listeners.map(
+    ({ name, row, upstream }, index): ListenerStatus => ({
+      name,
+      state: 'serving',
+      addresses: served.config.listeners[index]!.bind.map((address, bind) =>
+        formatAddress(served.sockets.get(socketKey(name, bind, address))!.address),
+      ),
+      upstream: served.snapshot.upstreams[upstream]!.name,
+      ...countListener(row, sum),
+    }),
+  )
+  const closed = rows.listeners
+    .owners()
+    .filter(({ key }) => !served.used.listeners.has(key))
+    .map(
+      ({ name, row }): ListenerStatus => ({
+        name,
+        state: 'closed',
+        addresses: [],
+        upstream: '',
+        ...countListener(row, sum),
+      }),
+    )
+    .filter(({ active }) => active > 0)
+  return [...serving, ...closed]
+}
+
+function countListener(row: number, sum: Sum) {
+  const read = (counter: number) => sum((counters) => counters.readListener(row, counter))
+  return {
     active: sum((counters) => counters.listenerActive(row)),
-    accepted: sum((counters) => counters.readListener(row, ListenerCounter.accepted)),
-    turnedAway: sum((counters) => counters.readListener(row, ListenerCounter.turnedAway)),
-    bytesUp: sum((counters) => counters.readListener(row, ListenerCounter.bytesUp)),
-    bytesDown: sum((counters) => counters.readListener(row, ListenerCounter.bytesDown)),
-  }))
+    accepted: read(ListenerCounter.accepted),
+    turnedAway: read(ListenerCounter.turnedAway),
+    bytesUp: read(ListenerCounter.bytesUp),
+    bytesDown: read(ListenerCounter.bytesDown),
+  }
 }
 
 /** Descriptors that the process has open. */

@@ -19,6 +19,8 @@ export function validateRegistration(settings: RegisterSettings, text: string): 
   if (form !== undefined && form !== 'keys' && form !== 'sorted-set')
     throw wrong(`--form ${JSON.stringify(form)}; write keys or sorted-set`)
   if (prefix === '') throw wrong('--prefix that is empty; write mcs:node:')
+  if (prefix?.endsWith('*') === true)
+    throw wrong(`--prefix ${JSON.stringify(prefix)}, which ends in a "*"; it is no pattern, write what keys begin with`)
   if (key === '') throw wrong('--key that is empty; write mcs:node')
   // What no check above knows, such as a text for a number in a program of one's own.
   if (!('server' in parseMember('192.0.2.1:1', `{${text}}`)) || Buffer.byteLength(text) > maxValueBytes / 2)

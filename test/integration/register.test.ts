@@ -168,6 +168,7 @@ test('mcs-lb register names the option that is out of bounds, and the bounds', a
     ['--interval', ['50ms'], /--interval 50 ms; write 100ms to 1d/],
     ['--ttl', ['1s'], /--ttl 1000 ms .*--interval/],
     ['--prefix', [''], /--prefix.*empty/],
+    ['--prefix', ['mcs:node:*'], /--prefix "mcs:node:\*".*no pattern/],
     ['--address', ['10.0.0.1'], /--address "10\.0\.0\.1"; write an address/],
   ]
   await Promise.all(

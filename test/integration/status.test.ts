@@ -151,6 +151,29 @@ upstreams: { ${upstream}: { servers: [{ address: "${address}" }] } }
   await waitUntil('it is gone', async () => (await lb.status()).upstreams.length === 1)
 })
 
+test('A listener that a reload removed stays in the status until its last connection has ended', async (t) => {
+  const [a] = await startBackends(t, 'a')
+  const [kept, old] = [await freeListenerPort(), await freeListenerPort()]
+  const config = (more: string) => `reload: { watch: false }
+listeners: { kept: { bind: "127.0.0.1:${kept}", upstream: web }${more} }
+upstreams: { web: { servers: [{ address: "${a!.address}" }] } }
+`
+  const lb = await LoadBalancerProcess.start(t, config(`, old: { bind: "127.0.0.1:${old}", upstream: web }`))
+  const client = await GreetedClient.open(t, old)
+  await lb.reload(config(''))
+  const { listeners } = await lb.status()
+  assert.deepEqual(
+    listeners.map(({ name, state, addresses, upstream, active }) => ({ name, state, addresses, upstream, active })),
+    [
+      { name: 'kept', state: 'serving', addresses: [`127.0.0.1:${kept}`], upstream: 'web', active: 0 },
+      { name: 'old', state: 'closed', addresses: [], upstream: '', active: 1 },
+    ],
+  )
+  assert.match(await textOf(lb), /^old closed - 1 1 0 /m)
+  await client.end()
+  await waitUntil('it is gone', async () => (await lb.status()).listeners.length === 1)
+})
+
 test('The status of a process that drains tells since when, by when, and the generation of its last file', async (t) => {
   const [a] = await startBackends(t, 'a')
   const { lb, port } = await startUpstream(t, `{ servers: [{ address: "${a!.address}" }] }`, 'shutdown: { drain: 20s }')

@@ -19,6 +19,7 @@ export const sampleStatus: ServiceStatus = {
   listeners: [
     {
       name: 'edge',
+      state: 'serving',
       addresses: ['0.0.0.0:64400'],
       upstream: 'chat',
       active: 7,
