@@ -10,7 +10,7 @@ export interface BackendDrainsOptions {
 export class BackendDrains {
   readonly #options: BackendDrainsOptions
   /** By row: a backend that is added again has the row in which its connections are. */
-  readonly #timers = new Map<number, NodeJS.Timeout>()
+  readonly #drains = new Map<number, { readonly timer: NodeJS.Timeout; readonly beganAtMs: number }>()
 
   constructor(options: BackendDrainsOptions) {
     this.#options = options
@@ -28,17 +28,30 @@ export class BackendDrains {
       endConnections([row], cause)
       return
     }
-    if (this.#timers.has(row)) return
-    const timer = setTimeout(() => {
-      this.#timers.delete(row)
-      if (table.id(row) === id) endConnections([row], cause)
-    }, drainMs)
-    this.#timers.set(row, timer.unref())
+    if (!this.#drains.has(row)) this.#drain({ row, id }, performance.now(), drainMs, cause)
+  }
+
+  /** The same for one that is down or gone already, under another word: a drain counts from when it began. */
+  change(backend: { row: number; id: number }, action: ConnectionAction, drainMs: number, cause: number): void {
+    const { beganAtMs } = this.#drains.get(backend.row) ?? {}
+    this.cancel(backend.row)
+    if (action !== 'drain' || beganAtMs === undefined) this.begin(backend, action, drainMs, cause)
+    else this.#drain(backend, beganAtMs, drainMs, cause)
   }
 
   /** The backend in the row serves, or the row is another's: what is under way there ends nothing. */
   cancel(row: number): void {
-    clearTimeout(this.#timers.get(row))
-    this.#timers.delete(row)
+    clearTimeout(this.#drains.get(row)?.timer)
+    this.#drains.delete(row)
+  }
+
+  #drain({ row, id }: { row: number; id: number }, beganAtMs: number, drainMs: number, cause: number): void {
+    const { table, endConnections } = this.#options
+    const end = () => {
+      this.#drains.delete(row)
+      if (table.id(row) === id) endConnections([row], cause)
+    }
+    const timer = setTimeout(end, Math.max(0, beganAtMs + drainMs - performance.now())).unref()
+    this.#drains.set(row, { timer, beganAtMs })
   }
 }

@@ -107,6 +107,8 @@ export class BackendStates {
     const isNew = !this.#upstreams.has(config.name)
     const upstream = this.#upstreams.get(config.name) ?? createUpstreamHealth(config)
     this.#upstreams.set(config.name, upstream)
+    const { onUnhealthy, drainMs } = upstream.config.connections
+    const isOtherWord = onUnhealthy !== config.connections.onUnhealthy || drainMs !== config.connections.drainMs
     configureUpstream(upstream, config)
     upstream.row = membership.upstream
     const backends = servers.map((server, position) => {
@@ -129,6 +131,7 @@ export class BackendStates {
       backend.isEjected = upstream.ejections?.isEjected(key) === true
       this.#backends.set(key, backend)
       if (known === undefined) this.#begin(backend, isNew)
+      else if (isOtherWord && backend.isDown) this.#drainDown(backend)
       return backend
     })
     upstream.groups = membership.groups.map(({ positions }) => ({
@@ -169,11 +172,16 @@ export class BackendStates {
       upstream.slowStart.stop(key)
       const { step, reason } = result.ok ? { step: '', reason: '' } : result
       log.warn('A backend is down', { ...this.#describe(backend), step, reason })
-      const { onUnhealthy, drainMs } = upstream.config.connections
-      this.#drains.begin(backend, onUnhealthy, drainMs, CauseCode.backendUnhealthy)
+      this.#drainDown(backend)
     }
     this.#publish(upstream)
     this.#keepTicking()
+  }
+
+  /** It went down just now, or what is to become of its connections has changed meanwhile. */
+  #drainDown(backend: BackendHealth): void {
+    const { onUnhealthy, drainMs } = backend.upstream.config.connections
+    this.#drains.change(backend, onUnhealthy, drainMs, CauseCode.backendUnhealthy)
   }
 
   #onRemoved(backend: BackendHealth): void {

@@ -106,6 +106,23 @@ for (const [action, ends] of [
   })
 }
 
+test('Connections of a backend that is down follow an onUnhealthy that changes', async (t) => {
+  const backend = await NamedBackend.start(t, 'a')
+  const { address } = backend
+  const upstream = (action: string) => `{
+    servers: [{ address: "${address}" }], health: { ${quick} },
+    connections: { onUnhealthy: ${action}, drain: 1h } }`
+  const { lb, port, becomes, reload } = await start(t, upstream('keep'))
+  const client = await GreetedClient.open(t, port)
+  backend.close()
+  await becomes('down')
+  await reload(upstream('drain'))
+  assert.ok(await client.echoes())
+  await reload(upstream('close'))
+  assert.equal(await client.ended, 'end')
+  assert.ok((await lb.accessLog(1)).some(({ cause }) => cause === 'backend-unhealthy'))
+})
+
 test('In a panic, health is ignored, and the operator is not', async (t) => {
   const [a, b, c] = await Promise.all(['a', 'b', 'c'].map((name) => NamedBackend.start(t, name)))
   const dead = await freePort()

@@ -48,6 +48,24 @@ test('BackendDrains.cancel() leaves the next drain its whole time', (t) => {
   assert.deepEqual(ended, ['3 1'])
 })
 
+test('BackendDrains.change() counts a drain of another length from when it began', (t) => {
+  const { drains, ended, pass } = start(t)
+  drains.begin(backend, 'drain', 5000, DOWN)
+  drains.change(backend, 'drain', 0, DOWN)
+  pass(1)
+  assert.deepEqual(ended, ['3 1'])
+})
+
+test('BackendDrains.change() keeps connections that drained, and ends those that were kept', (t) => {
+  const { drains, ended, pass } = start(t)
+  drains.begin(backend, 'drain', 1000, DOWN)
+  drains.change(backend, 'keep', 1000, DOWN)
+  pass(5000)
+  assert.deepEqual(ended, [])
+  drains.change(backend, 'close', 1000, DOWN)
+  assert.deepEqual(ended, ['3 1'])
+})
+
 test('BackendDrains ends nothing of another backend that has the row by then', (t) => {
   const { drains, ended, pass, table } = start(t)
   drains.begin(backend, 'drain', 1000, DOWN)
