@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parse, stringify } from 'yaml'
@@ -114,10 +114,13 @@ async function ours(sandbox: Sandbox, ports: Backends, backends: Backends, varia
   add('http', ports.http, http.slice(0, variant.httpBackends ?? 1))
   add('bulk', ports.bulk, [`127.0.0.1:${backends.bulk}`])
   for (let i = 0; i < (variant.bystanders ?? 0); i++) add(`bystander${i}`, await sandbox.freePort(), http.slice(0, 10))
+  // As packaged, not in the folder of the file: the watch sees everything that changes there.
+  const logs = join(sandbox.directory, `log-${ports.http}`)
+  mkdirSync(logs)
   const config = {
     ...packaged,
     workers: 1,
-    accessLog: { ...logFormat(packaged), to: variant.accessLog ? join(sandbox.directory, 'access.log') : 'none' },
+    accessLog: { ...logFormat(packaged), to: variant.accessLog ? join(logs, 'access.log') : 'none' },
     admin: { socket: join(sandbox.directory, `admin-${ports.http}.sock`) },
     listeners,
     upstreams,

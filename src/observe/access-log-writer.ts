@@ -1,6 +1,7 @@
 import type { AccessLogConfig } from '../model/config.ts'
 import { decodeAccessRecord } from '../shared/access-record.ts'
 import { type AccessFormatter, createAccessFormatter, type RowNames } from './access-log.ts'
+import { LineBuffer } from './line-buffer.ts'
 import type { Logger } from './logger.ts'
 import { Sink } from './sink.ts'
 
@@ -21,7 +22,7 @@ const BUSY_INTERVAL_MS = 50
 const IDLE_INTERVAL_MS = 200
 /** About 10 ms of work. */
 const MAX_RECORDS_PER_POLL = 4096
-const MAX_BATCH_CHARACTERS = 65_536
+const MAX_BATCH_BYTES = 65_536
 /** How often the last drain goes back for more: enough for full rings, and an end for rings that are still written to. */
 const MAX_LAST_POLLS = 256
 const STOP_TIMEOUT_MS = 1000
@@ -41,7 +42,7 @@ export async function openAccessLog(
       options.log.warn('Lost lines of the access log', { lines, error }),
   }
   const sink = config.to === 'stdout' ? Sink.over(STDOUT, sinkOptions) : await Sink.open(config.to, sinkOptions)
-  return new AccessLogWriter(sink, createAccessFormatter(config.format), options)
+  return new AccessLogWriter(sink, createAccessFormatter(config.format, options.names), options)
 }
 
 /**
@@ -52,13 +53,12 @@ export class AccessLogWriter {
   readonly #sink: Sink
   readonly #format: AccessFormatter
   readonly #drain: DrainRecords
-  readonly #names: RowNames
   readonly #log: Logger
   #state: 'opened' | 'started' | 'stopped' = 'opened'
   #intervalMs = BUSY_INTERVAL_MS
   #timer: NodeJS.Timeout | undefined
   #immediate: NodeJS.Immediate | undefined
-  #batch = ''
+  readonly #batch = new LineBuffer()
   #unformatted = 0
 
   /** Takes over `sink`, and closes it in the end. */
@@ -66,7 +66,6 @@ export class AccessLogWriter {
     this.#sink = sink
     this.#format = format
     this.#drain = options.drain
-    this.#names = options.names
     this.#log = options.log
   }
 
@@ -144,17 +143,17 @@ export class AccessLogWriter {
   }
 
   readonly #take = (view: DataView, offset: number): void => {
+    const start = this.#batch.length
     try {
-      this.#batch += this.#format(decodeAccessRecord(view, offset), this.#names)
+      this.#format(decodeAccessRecord(view, offset), this.#batch)
     } catch (error) {
+      this.#batch.cutTo(start)
       if (this.#unformatted++ === 0) this.#log.error('Cannot format an access record', { error })
     }
-    if (this.#batch.length >= MAX_BATCH_CHARACTERS) this.#pass()
+    if (this.#batch.length >= MAX_BATCH_BYTES) this.#pass()
   }
 
   #pass(): void {
-    if (this.#batch === '') return
-    this.#sink.write(Buffer.from(this.#batch))
-    this.#batch = ''
+    if (this.#batch.length > 0) this.#sink.write(this.#batch.take())
   }
 }

@@ -1,17 +1,19 @@
+import type { LineBuffer } from './line-buffer.ts'
+
 const SLOTS = 1024
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
-const MILLISECONDS = Array.from({ length: 1000 }, (_, ms) => `.${String(ms).padStart(3, '0')}`)
+const DOT = 0x2e
 /** Year 275760: where Date ends. */
 const MAX_DATE_MS = 8.64e15
 
 /**
- * Formats points in time, keeping the text of the seconds that it met last: connections that end together began within
+ * Writes points in time, keeping the text of the seconds that it met last: connections that end together began within
  * some minutes. Seconds share 1,024 slots, each of which holds the newest.
  */
 export class DateText {
   readonly #format: (date: Date) => string
   readonly #seconds = new Float64Array(SLOTS).fill(Number.NaN)
-  readonly #texts: string[] = new Array(SLOTS).fill('')
+  readonly #texts: Uint8Array[] = new Array(SLOTS).fill(new Uint8Array())
 
   private constructor(format: (date: Date) => string) {
     this.#format = format
@@ -28,15 +30,17 @@ export class DateText {
   }
 
   /** `timeMs` is milliseconds since 1970 and may have a fraction, which is cut off. */
-  format(timeMs: number): string {
+  write(timeMs: number, out: LineBuffer): void {
     const safeMs = timeMs >= 0 && timeMs <= MAX_DATE_MS ? Math.floor(timeMs) : 0
     const second = Math.floor(safeMs / 1000)
     const slot = second % SLOTS
     if (this.#seconds[slot] !== second) {
       this.#seconds[slot] = second
-      this.#texts[slot] = this.#format(new Date(second * 1000))
+      this.#texts[slot] = Buffer.from(this.#format(new Date(second * 1000)))
     }
-    return this.#texts[slot]! + MILLISECONDS[safeMs % 1000]!
+    out.bytes(this.#texts[slot]!)
+    out.byte(DOT)
+    out.padded(safeMs % 1000, 3)
   }
 }
 

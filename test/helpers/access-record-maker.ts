@@ -1,3 +1,5 @@
+import type { AccessFormatter } from '#src/observe/access-log.js'
+import { LineBuffer } from '#src/observe/line-buffer.js'
 import { ACCESS_RECORD_BYTES, type AccessRecord, AccessField as Field } from '#src/shared/access-record.js'
 
 /** A connection that went well, changed by `changes`. */
@@ -42,4 +44,11 @@ export function encodeAccessRecord(record: AccessRecord): DataView {
   view.setUint16(Field.clientPort, record.clientPort, true)
   for (const [i, byte] of record.clientAddress.entries()) view.setUint8(Field.clientAddress + i, byte)
   return view
+}
+
+/** The record's line in an access log. */
+export function formatRecord(format: AccessFormatter, record: AccessRecord): string {
+  const out = new LineBuffer()
+  format(record, out)
+  return out.take().toString()
 }

@@ -230,8 +230,10 @@ test(
     const followed = follow(t, configOf(redisConfig(redis.url)))
     await shows(followed, 1)
     await redis.client.set(`mcs:node:${'x'.repeat(48 * 1024 * 1024)}`, '')
-    await waitUntil('it is lost', () => followed.discovery.status().state === 'lost')
-    assert.match(followed.discovery.status().reason, /it sent a string of more than 33554432 bytes/)
+    // Where the machine is slow, an answer of that length is late first.
+    const isGivenUp = () => /it sent a string of more than 33554432 bytes/.test(followed.discovery.status().reason)
+    await waitUntil('it is given up', isGivenUp, 30_000)
+    assert.equal(followed.discovery.status().state, 'lost')
     assert.deepEqual(followed.addresses(), addresses(1))
     await redis.client.flushall()
     await beat(redis, [1, 2])

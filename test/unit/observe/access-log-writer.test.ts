@@ -124,6 +124,7 @@ test('AccessLogWriter counts records that cannot be formatted, and says so once'
   await writer?.stop()
   assert.equal(writer?.dropped, 4)
   assert.deepEqual(errors, ['Cannot format an access record'])
+  assert.equal(readFileSync(to, 'utf8'), '', 'no half of a line is written')
 })
 
 test('AccessLogWriter counts what a full disk loses', async () => {

@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { CauseCode, causes } from '#src/model/cause.js'
 import { createAccessFormatter } from '#src/observe/access-log.js'
 import type { AccessRecord } from '#src/shared/access-record.js'
-import { makeAccessRecord } from '../../helpers/access-record-maker.js'
+import { formatRecord, makeAccessRecord } from '../../helpers/access-record-maker.js'
 
 const names = {
   listener: (row: number) => ['edge', 'two words', 'a"b\\c\u0007'][row] ?? '',
@@ -24,7 +24,7 @@ const failed: Partial<AccessRecord> = {
   ],
 }
 const format = (kind: 'json' | 'tcplog', changes: Partial<AccessRecord> = {}): string =>
-  createAccessFormatter(kind)(makeAccessRecord(changes), names)
+  formatRecord(createAccessFormatter(kind, names), makeAccessRecord(changes))
 const parse = (changes?: Partial<AccessRecord>): Record<string, unknown> => JSON.parse(format('json', changes))
 
 test('createAccessFormatter("json") writes every field of a connection that went well', () => {
@@ -113,8 +113,9 @@ test('createAccessFormatter() names every cause', () => {
 })
 
 test('createAccessFormatter() formats dates that share a slot of its cache', () => {
-  const formatter = createAccessFormatter('json')
-  const time = (acceptedAt: number): string => JSON.parse(formatter(makeAccessRecord({ acceptedAt }), names)).time
+  const formatter = createAccessFormatter('json', names)
+  const time = (acceptedAt: number): string =>
+    JSON.parse(formatRecord(formatter, makeAccessRecord({ acceptedAt }))).time
   for (const at of [0, 1024_000, 999.9, 2048_001, 1024_000, Date.UTC(2100, 0)]) {
     assert.equal(time(at), new Date(at).toISOString())
   }

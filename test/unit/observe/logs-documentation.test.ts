@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { causes } from '#src/model/cause.js'
 import { createAccessFormatter } from '#src/observe/access-log.js'
-import { makeAccessRecord } from '../../helpers/access-record-maker.js'
+import { formatRecord, makeAccessRecord } from '../../helpers/access-record-maker.js'
 
 // Tests are run from the root of the repository.
 const text = readFileSync('docs/logs.md', 'utf8')
@@ -17,7 +17,7 @@ test('docs/logs.md describes every cause as src/model/cause.ts does', () => {
 
 test('docs/logs.md describes every key of the JSON access log, in the order of the line', () => {
   const names = { listener: () => 'edge', upstream: () => 'chat', backend: () => '10.0.0.1:9100' }
-  const line = createAccessFormatter('json')(makeAccessRecord(), names)
+  const line = formatRecord(createAccessFormatter('json', names), makeAccessRecord())
   const start = text.indexOf('### `format: json`')
   const table = text.slice(start, text.indexOf('\n### ', start + 1))
   const described = [...table.matchAll(/^\| `(\w+)` \|/gm)].map((match) => match[1])
@@ -47,7 +47,7 @@ test('docs/logs.md shows access lines as the formatters write them', () => {
     clientPort: 51034,
     clientAddress: Uint8Array.of(192, 0, 2, 7),
   })
-  assert.equal(`${example}\n`, createAccessFormatter('json')(record, names))
+  assert.equal(`${example}\n`, formatRecord(createAccessFormatter('json', names), record))
   const local = { ...record, acceptedAt: new Date(2026, 0, 31, 12).getTime() }
-  assert.ok(text.includes(`\n${createAccessFormatter('tcplog')(local, names)}`))
+  assert.ok(text.includes(`\n${formatRecord(createAccessFormatter('tcplog', names), local)}`))
 })
