@@ -88,8 +88,21 @@ export class Relay {
   /** Everything was taken: a short read has emptied the socket, a full one shows that larger reads pay. */
   #afterFullWrite(from: number, got: number, wanted: number): void {
     const { slots } = this.#core
-    if (got === wanted) slots.flags[from]! |= Flag.large
+    if (got === wanted) this.#noteLarge(from)
     else if ((slots.flags[from]! & Flag.toTheEnd) === 0) slots.flags[from]! &= ~Flag.readable
+  }
+
+  /**
+   * Reads from `from` may be large from here on. On the way to a peer on this machine there is nothing that congestion
+   * control could find out, and one that paces, as BBR does, only keeps a large stream waiting.
+   */
+  #noteLarge(from: number): void {
+    const { slots, kernel } = this.#core
+    slots.flags[from]! |= Flag.large
+    const to = from ^ 1
+    if ((slots.flags[to]! & Flag.unpaced) !== 0) return
+    slots.flags[to]! |= Flag.unpaced
+    kernel.sendUnpacedOnLoopback(this.#core.fd(to))
   }
 
   /** Whether nothing but the end follows these bytes. Then they wait for the FIN, to go in one packet with it. */

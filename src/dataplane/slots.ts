@@ -32,6 +32,8 @@ export const Flag = {
   undelayed: 1 << 7,
   /** Its FIN has come, and no urgent data: after a short read nothing follows but the end. */
   ending: 1 << 8,
+  /** Much was written to it: congestion control was spared it where it could be. */
+  unpaced: 1 << 9,
 } as const
 
 /** Most backends tried for one connection. */

@@ -33,6 +33,11 @@ export interface Kernel {
   close(fd: number): number
   /** setsockopt(2) for an option whose value is an int. */
   setOption(fd: number, level: number, name: number, value: number): number
+  /**
+   * Where the peer has a loopback address, has TCP use Reno, which every kernel has and which does not pace. Does nothing
+   * to other sockets. Returns 0, or the negated errno of getpeername(2) or setsockopt(2).
+   */
+  sendUnpacedOnLoopback(fd: number): number
   /** Makes the next close(2) send a reset instead of a FIN: SO_LINGER with a time of zero. */
   resetOnClose(fd: number): number
   /** The pending error of a socket, SO_ERROR, as a positive errno, or 0 when there is none. Reading clears it. */

@@ -1,7 +1,18 @@
-import { MSG_NOSIGNAL, SO_ERROR, SO_LINGER, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM, SOL_SOCKET } from './constants.ts'
+import {
+  IPPROTO_TCP,
+  MSG_NOSIGNAL,
+  SO_ERROR,
+  SO_LINGER,
+  SOCK_CLOEXEC,
+  SOCK_NONBLOCK,
+  SOCK_STREAM,
+  SOL_SOCKET,
+  TCP_CONGESTION,
+} from './constants.ts'
 import type { EpollEvents, Kernel } from './kernel.ts'
 import { SOCKADDR_BYTES } from './kernel.ts'
 import { addressOf, checked, declare, lastErrno, permanent } from './library.ts'
+import { isLoopback } from './sockaddr.ts'
 
 const c = {
   accept4: declare('int accept4(int, uintptr_t, uintptr_t, int)'),
@@ -10,6 +21,7 @@ const c = {
   epollCreate1: declare('int epoll_create1(int)'),
   epollCtl: declare('int epoll_ctl(int, int, int, uintptr_t)'),
   epollWait: declare('int epoll_wait(int, uintptr_t, int, int)'),
+  getpeername: declare('int getpeername(int, uintptr_t, uintptr_t)'),
   getsockopt: declare('int getsockopt(int, int, int, uintptr_t, uintptr_t)'),
   memcpy: declare('void memcpy(uintptr_t, uintptr_t, size_t)'),
   read: declare('long read(int, uintptr_t, size_t)'),
@@ -43,6 +55,9 @@ const valueAt = at(VALUE_WORD)
 const lingerAt = at(LINGER_WORD)
 const lengthAt = at(LENGTH_WORD)
 const counterAt = permanent(8).at
+const peer = permanent(SOCKADDR_BYTES)
+const reno = permanent(8)
+reno.memory.write('reno')
 
 /** {@link performance.now} counts from the start of its own thread; this makes it CLOCK_MONOTONIC for all of them. */
 const clockOffsetMs = measureClockOffset()
@@ -93,6 +108,13 @@ export class Libc implements Kernel {
   setOption(fd: number, level: number, name: number, value: number): number {
     words[VALUE_WORD] = value
     return checked(c.setsockopt(fd, level, name, valueAt, 4))
+  }
+
+  sendUnpacedOnLoopback(fd: number): number {
+    words[LENGTH_WORD] = SOCKADDR_BYTES
+    const found = checked(c.getpeername(fd, peer.at, lengthAt))
+    if (found < 0 || !isLoopback(peer.memory)) return found
+    return checked(c.setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, reno.at, 4))
   }
 
   resetOnClose(fd: number): number {

@@ -4,6 +4,9 @@ import { AF_INET, AF_INET6, AF_UNIX } from './constants.ts'
 /** Longest path that `struct sockaddr_un` holds with its closing NUL (unix(7)). */
 const MAX_UNIX_PATH_BYTES = 107
 
+/** The first byte of 127.0.0.0/8. */
+const LOOPBACK_NETWORK = 127
+
 /** The socket domain of an address: AF_INET, AF_INET6 or AF_UNIX. */
 export function domainOf(address: SocketAddress): number {
   return address.family === 'ipv4' ? AF_INET : address.family === 'ipv6' ? AF_INET6 : AF_UNIX
@@ -22,6 +25,17 @@ export function encodeSockaddr(address: SocketAddress): Uint8Array {
     case 'unix':
       return encodeUnix(address.path)
   }
+}
+
+/** Whether a `struct sockaddr` has an address of 127.0.0.0/8, or ::1, or one of the former in IPv6's form. */
+export function isLoopback(sockaddr: Uint8Array): boolean {
+  const family = sockaddr[0]! | (sockaddr[1]! << 8)
+  if (family === AF_INET) return sockaddr[4] === LOOPBACK_NETWORK
+  if (family !== AF_INET6) return false
+  for (let i = 8; i < 18; i++) if (sockaddr[i] !== 0) return false
+  if (sockaddr[18] === 0xff && sockaddr[19] === 0xff) return sockaddr[20] === LOOPBACK_NETWORK
+  for (let i = 18; i < 23; i++) if (sockaddr[i] !== 0) return false
+  return sockaddr[23] === 1
 }
 
 function encodeIpv4(host: string, port: number): Uint8Array {

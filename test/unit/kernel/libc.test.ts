@@ -5,16 +5,19 @@ import { connect, type Socket } from 'node:net'
 import test, { type TestContext } from 'node:test'
 import {
   AF_INET,
+  AF_UNIX,
   EPOLL_CTL_ADD,
   EPOLL_CTL_DEL,
   EPOLL_CTL_MOD,
   EPOLLET,
   EPOLLIN,
   EPOLLOUT,
+  IPPROTO_TCP,
   MSG_PEEK,
   SHUT_WR,
   SO_KEEPALIVE,
   SOL_SOCKET,
+  TCP_CONGESTION,
 } from '#src/kernel/constants.js'
 import { Errno } from '#src/kernel/errno.js'
 import { type EpollEvents, SOCKADDR_BYTES } from '#src/kernel/kernel.js'
@@ -197,6 +200,23 @@ test('Libc.setOption() sets an option whose value is an int', async (t) => {
     assert.equal(kernel.setOption(fd, SOL_SOCKET, SO_KEEPALIVE, value), 0)
     assert.equal(readOption(fd, SOL_SOCKET, SO_KEEPALIVE), value)
   }
+})
+
+test('Libc.sendUnpacedOnLoopback() has a socket to this machine use Reno, and tells of one that is none', async (t) => {
+  const { fd } = await createPair(t)
+  const name = () => {
+    const value = Buffer.alloc(4)
+    value.writeInt32LE(readOption(fd, IPPROTO_TCP, TCP_CONGESTION))
+    return value.toString()
+  }
+  assert.equal(kernel.sendUnpacedOnLoopback(fd), 0)
+  assert.equal(name(), 'reno')
+  const unconnected = kernel.socket(AF_INET)
+  t.after(() => kernel.close(unconnected))
+  assert.equal(kernel.sendUnpacedOnLoopback(unconnected), -Errno.ENOTCONN)
+  const local = kernel.socket(AF_UNIX)
+  t.after(() => kernel.close(local))
+  assert.equal(kernel.sendUnpacedOnLoopback(local), -Errno.ENOTCONN)
 })
 
 test('Libc.epollWait() reports an edge once, and again after MOD whatever is still ready', async (t) => {

@@ -11,7 +11,7 @@ import { SOCKADDR_BYTES } from '#src/kernel/kernel.js'
 import { Libc } from '#src/kernel/libc.js'
 import { permanent } from '#src/kernel/library.js'
 import { bindSocket, listenOn } from '#src/kernel/listening-socket.js'
-import { domainOf, encodeSockaddr } from '#src/kernel/sockaddr.js'
+import { domainOf, encodeSockaddr, isLoopback } from '#src/kernel/sockaddr.js'
 import type { SocketAddress } from '#src/model/address.js'
 import { boundPort } from '../../helpers/socket-option.ts'
 import { temporaryDirectory } from '../../helpers/temporary-directory.ts'
@@ -148,4 +148,23 @@ test("connect(2) to an encoded path reaches node's server", async (t) => {
   const server = createServer().listen(path)
   await once(server, 'listening')
   await reach(t, server, { family: 'unix', path })
+})
+
+test('isLoopback() knows the addresses of this machine alone', () => {
+  const ofHost = (host: string) =>
+    isLoopback(encodeSockaddr({ family: isIPv6(host) ? 'ipv6' : 'ipv4', host, port: 64_400 }))
+  for (const host of ['127.0.0.1', '127.255.255.254', '::1', '::ffff:127.0.0.1']) assert.equal(ofHost(host), true, host)
+  for (const host of [
+    '128.0.0.1',
+    '10.0.0.127',
+    '::',
+    '::2',
+    '::ffff:10.0.0.1',
+    '127::1',
+    'fe80::1',
+    '1::1',
+    '::7f00:1',
+  ])
+    assert.equal(ofHost(host), false, host)
+  assert.equal(isLoopback(encodeSockaddr({ family: 'unix', path: '/run/a' })), false)
 })
