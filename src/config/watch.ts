@@ -25,6 +25,10 @@ export interface ConfigWatch {
 const defaultPollMs = 5000
 /** Debounce times after which a file is looked at although it is still being written. */
 const maxDebounces = 10
+/** Events of other files in the folder within a second: with more of them the file is polled for a while instead. */
+const noisyEvents = 20
+const noisyMs = 60_000
+const noisyPollMs = 250
 
 /**
  * Calls `onChange` after the content of a file has changed, in whatever way: written in place, replaced by a rename,
@@ -43,12 +47,19 @@ class FileWatch implements ConfigWatch {
   readonly #onGone: () => void
   readonly #poll: NodeJS.Timeout | undefined
   #content: string | undefined
+  /** What a poll has found last. */
+  #polled: string | undefined
   #isGone = false
   #identity = ''
   #watcher: FSWatcher | undefined
   #debounce: NodeJS.Timeout | undefined
   /** When a look is due although events go on; undefined where none is waited for. */
   #lookBeforeMs: number | undefined
+  /** Events of other files since then. */
+  #others = 0
+  #othersSinceMs = 0
+  /** While the folder is too noisy to be watched. */
+  #noisy: { readonly end: NodeJS.Timeout; readonly poll: NodeJS.Timeout } | undefined
   #closed = false
   readonly #closing = new Set<Promise<void>>()
 
@@ -67,12 +78,14 @@ class FileWatch implements ConfigWatch {
     this.#closed = true
     clearInterval(this.#poll)
     clearTimeout(this.#debounce)
+    this.#endNoise()
     this.#release()
     await Promise.all(this.#closing)
   }
 
   /** Watches the folders and links on the way to the file anew when any of them is another than before. */
   #follow(): void {
+    if (this.#noisy !== undefined) return
     const chain = followChain(this.#file)
     if (chain.identity === this.#identity) return
     this.#identity = chain.identity
@@ -90,7 +103,7 @@ class FileWatch implements ConfigWatch {
     // folder may change all the time; they are left out.
     const names = new Set([...wanted].flatMap((path) => path.split('/')))
     watcher.on('raw', (event, path) => {
-      if (path && !names.has(basename(path))) return
+      if (path && !names.has(basename(path))) return this.#noteOther()
       // What came or went may be watched under an inode number that was given away again.
       if (event === 'rename') this.#identity = ''
       this.#schedule()
@@ -101,6 +114,30 @@ class FileWatch implements ConfigWatch {
     // Without watches (no inotify instance left, say) the file is still looked at every pollMs.
     watcher.on('error', () => {})
     this.#watcher = watcher
+  }
+
+  /**
+   * Another file of a folder has changed. At each such event chokidar goes through all that is in the folder, which costs
+   * a core where there are thousands of files and one is a busy log.
+   */
+  #noteOther(): void {
+    const now = performance.now()
+    if (now - this.#othersSinceMs >= 1000) [this.#othersSinceMs, this.#others] = [now, 0]
+    this.#others++
+    if (this.#others < noisyEvents || this.#noisy !== undefined || this.#closed) return
+    this.#release()
+    this.#identity = ''
+    const end = setTimeout(() => {
+      this.#endNoise()
+      this.#follow()
+    }, noisyMs)
+    this.#noisy = { end, poll: setInterval(() => this.#lookForChange(), noisyPollMs) }
+  }
+
+  #endNoise(): void {
+    clearTimeout(this.#noisy?.end)
+    clearInterval(this.#noisy?.poll)
+    this.#noisy = undefined
   }
 
   #release(): void {
@@ -123,7 +160,11 @@ class FileWatch implements ConfigWatch {
   /** The poll's look: it only starts the wait, so that a file that is being written is not read half way. */
   #lookForChange(): void {
     const content = digestOf(this.#file)
-    if (content === undefined ? !this.#isGone : content !== this.#content) this.#schedule()
+    const isNews = content === undefined ? !this.#isGone : content !== this.#content
+    // One that is waited for already is not waited for anew.
+    const isKnown = this.#lookBeforeMs !== undefined && content === this.#polled
+    this.#polled = content
+    if (isNews && !isKnown) this.#schedule()
   }
 
   #look(): void {
