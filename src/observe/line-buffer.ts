@@ -22,10 +22,10 @@ export class LineBuffer {
     this.#length = length
   }
 
-  /** What was written since the last time. */
+  /** What was written since the last time. A copy, for a part would keep all of the memory for as long as it waits. */
   take(): Buffer {
-    const taken = this.#bytes.subarray(0, this.#length)
-    this.#bytes = Buffer.allocUnsafeSlow(INITIAL_BYTES)
+    const taken = Buffer.from(this.#bytes.subarray(0, this.#length))
+    if (this.#bytes.length > INITIAL_BYTES) this.#bytes = Buffer.allocUnsafeSlow(INITIAL_BYTES)
     this.#length = 0
     return taken
   }

@@ -58,6 +58,12 @@ test('LineBuffer takes as much as there is, in the order in which it was written
   assert.equal(taken.toString(), `first ${text}${text}!`)
 })
 
+test('LineBuffer.take() keeps no more memory than the lines need, for many of them may wait', () => {
+  const out = new LineBuffer()
+  out.ascii('a line')
+  assert.ok(out.take().buffer.byteLength <= Buffer.poolSize)
+})
+
 test('LineBuffer.cutTo() takes back what was written last', () => {
   assert.equal(
     written((out) => {
