@@ -31,8 +31,11 @@ upstreams: { web: { servers: [{ address: "${a.address}" }] } }
   await lb.reload(config('').replace('kept:', 'renamed:'))
   assert.equal(await tryGreeting(t, kept), 'a')
   assert.deepEqual(
-    (await lb.status()).listeners.map(({ name }) => name),
-    ['renamed'],
+    (await lb.status()).listeners.map(({ name, state }) => ({ name, state })),
+    [
+      { name: 'renamed', state: 'serving' },
+      { name: 'kept', state: 'closed' },
+    ],
   )
   assert.ok(await held.echoes())
 })

@@ -35,7 +35,10 @@ test('ServingService.shutdown() during a reload goes on draining: nothing that i
   assert.equal((await service.reload('admin')).outcome, 'refused')
   const status = await service.status()
   assert.equal(status.state, 'draining')
-  assert.deepEqual(status.listeners, [])
+  assert.deepEqual(
+    status.listeners.map(({ state, active }) => ({ state, active })),
+    [{ state: 'closed', active: 1 }],
+  )
   client.destroy()
   assert.equal(await stopped, 0)
 })
