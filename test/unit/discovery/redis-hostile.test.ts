@@ -150,7 +150,7 @@ const uses: Readonly<Record<string, Use>> = {
     await waitUntil(
       'keys are read',
       () => followed.addresses().length === 1 && discovery.status().state === 'good',
-      20_000,
+      60_000,
     )
   },
   async set(t, redis) {
@@ -160,7 +160,7 @@ const uses: Readonly<Record<string, Use>> = {
     await waitUntil(
       'a set is read',
       () => followed.addresses().length === 1 && discovery.status().state === 'good',
-      20_000,
+      60_000,
     )
   },
   async hash(t, redis) {
@@ -179,7 +179,7 @@ const uses: Readonly<Record<string, Use>> = {
           return false
         }
       },
-      20_000,
+      60_000,
     )
   },
   async register(_, redis) {
@@ -189,7 +189,7 @@ const uses: Readonly<Record<string, Use>> = {
         isRegistered = registered
       }
       const registration = await register({ redis, address: '10.0.0.1:9100', form, intervalMs: 100, onState })
-      await waitUntil('it is registered', () => isRegistered, 20_000)
+      await waitUntil('it is registered', () => isRegistered, 60_000)
       await registration.close()
     }
   },

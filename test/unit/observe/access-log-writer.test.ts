@@ -70,7 +70,7 @@ test('AccessLogWriter.stop() drains the rings a last time', async (t) => {
   writer.start()
   // More than the sink has room for at one time.
   rings.waiting = 30_000
-  await writer.stop()
+  await writer.stop(20_000)
   assert.equal(rings.waiting, 0)
   assert.equal(linesOf(path), 30_000)
   const drains = rings.drains
