@@ -59,7 +59,8 @@ test('Backends that are scaled up and down at random cost no client an error', n
   const endsAt = performance.now() + SECONDS * 1000
   const isOver = () => performance.now() >= endsAt
   const heart = setInterval(() => {
-    for (const backend of running.values()) void beat(backend)
+    // What fails here shows in what the clients see; Redis is gone before this is over.
+    for (const backend of running.values()) beat(backend).catch(() => {})
   }, 400)
   t.after(() => clearInterval(heart))
   const scaling = (async () => {
@@ -86,7 +87,7 @@ test(
     const [address] = (await once(child, 'message')) as [string]
     const living = await NamedBackend.start(t, 'living')
     await redis.client.call('SET', `mcs:node:${living.address}`, '', 'EX', '600')
-    await redis.client.call('SET', `mcs:node:${address}`, '', 'PX', '2000')
+    await redis.client.call('SET', `mcs:node:${address}`, '', 'EX', '600')
     const { lb, port } = await startUpstream(
       t,
       `{ discovery: { type: redis-keys, redis: { url: "${redis.url}" }, interval: 500ms } }`,
