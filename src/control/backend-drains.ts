@@ -1,5 +1,9 @@
+import { CauseCode } from '../model/cause.ts'
 import type { ConnectionAction } from '../model/config.ts'
 import type { BackendTable } from '../shared/backend-table.ts'
+
+/** How often a backend that is gone is looked at again. */
+const LOOK_AGAIN_MS = 1000
 
 export interface BackendDrainsOptions {
   readonly table: BackendTable
@@ -21,11 +25,11 @@ export class BackendDrains {
    * under way is not put off: one that is down and then removed as well drains from the former on.
    */
   begin({ row, id }: { row: number; id: number }, action: ConnectionAction, drainMs: number, cause: number): void {
-    const { table, endConnections } = this.#options
+    const { table } = this.#options
     if (action === 'keep' || table.active(row) === 0) return
     if (action === 'close') {
       this.cancel(row)
-      endConnections([row], cause)
+      this.#end({ row, id }, cause)
       return
     }
     if (!this.#drains.has(row)) this.#drain({ row, id }, performance.now(), drainMs, cause)
@@ -46,12 +50,22 @@ export class BackendDrains {
   }
 
   #drain({ row, id }: { row: number; id: number }, beganAtMs: number, drainMs: number, cause: number): void {
-    const { table, endConnections } = this.#options
-    const end = () => {
-      this.#drains.delete(row)
-      if (table.id(row) === id) endConnections([row], cause)
-    }
-    const timer = setTimeout(end, Math.max(0, beganAtMs + drainMs - performance.now())).unref()
+    const timeLeftMs = Math.max(0, beganAtMs + drainMs - performance.now())
+    const timer = setTimeout(() => this.#end({ row, id }, cause), timeLeftMs).unref()
     this.#drains.set(row, { timer, beganAtMs })
+  }
+
+  /**
+   * Ends them now. Of a backend that is gone again and again while there are any: a client that was accepted before it
+   * went may be given to it later.
+   */
+  #end({ row, id }: { row: number; id: number }, cause: number): void {
+    const { table, endConnections } = this.#options
+    this.#drains.delete(row)
+    if (table.id(row) !== id || table.active(row) === 0) return
+    endConnections([row], cause)
+    if (cause !== CauseCode.backendRemoved) return
+    const timer = setTimeout(() => this.#end({ row, id }, cause), LOOK_AGAIN_MS).unref()
+    this.#drains.set(row, { timer, beganAtMs: performance.now() })
   }
 }

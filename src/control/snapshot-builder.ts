@@ -12,6 +12,7 @@ import type {
   UpstreamSnapshot,
 } from '../model/snapshot.ts'
 import { type OpenSocket, socketKey } from './listening-sockets.ts'
+import { ownEphemeralAddresses } from './own-address.ts'
 import type { Age, RowRegistry } from './row-registry.ts'
 
 /** The rows of everything that snapshots name. */
@@ -122,6 +123,7 @@ export function buildMembership(
   rows: Rows,
 ): { membership: Membership; keys: Set<string> } {
   const keys = new Set<string>()
+  const mayMeetItself = ownEphemeralAddresses()
   const backends = servers.map((server): BackendSnapshot => {
     const name = formatAddress(server.address)
     const key = backendKey(upstream.name, name)
@@ -133,6 +135,7 @@ export function buildMembership(
       id,
       domain: domainOf(server.address),
       sockaddr: encodeSockaddr(server.address),
+      mayMeetItself: mayMeetItself(server.address),
       maxConnections: server.maxConnections,
     }
   })

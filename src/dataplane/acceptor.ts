@@ -59,7 +59,8 @@ export class Acceptor {
   onEvent(index: number, id: number): void {
     const door = this.#doors[index]
     if (door === undefined || door.id !== id || !door.isWatched) return
-    this.#acceptSome(door, this.#core.tuning.acceptsPerTurn)
+    const { tuning, current } = this.#core
+    this.#acceptSome(door, tuning.acceptsPerTurn, current!.snapshot.connectionLimit)
     if (door.accepted >= this.#core.tuning.acceptsPerRotation) this.#rotate(door, index)
   }
 
@@ -88,12 +89,13 @@ export class Acceptor {
 
   /**
    * Lets go of sockets that are about to be closed. First whoever still waits on them is accepted, under the snapshot
-   * that had them: to close a socket resets the clients that are queued on it.
+   * that had them: to close a socket resets the clients that are queued on it. That they are more than
+   * `limits.connections` allows is the lesser evil.
    */
   release(ids: readonly number[]): void {
     this.#doors.forEach((door, index) => {
       if (door === undefined || !ids.includes(door.id)) return
-      this.#acceptSome(door, MAX_LAST_ACCEPTS)
+      this.#acceptSome(door, MAX_LAST_ACCEPTS, Number.POSITIVE_INFINITY)
       this.#drop(door, index)
     })
   }
@@ -177,11 +179,14 @@ export class Acceptor {
     return Atomics.load(control, ControlCell.open) < current!.snapshot.connectionLimit && slots.next() >= 0
   }
 
-  /** Accepts at most `count` clients. Returns false when nobody waits any more, or there is no room. */
-  #acceptSome(door: Door, count: number): boolean {
+  /**
+   * Accepts at most `count` clients, as long as no more than `limit` are connected. Returns false when nobody waits any
+   * more, or there is no room.
+   */
+  #acceptSome(door: Door, count: number, limit: number): boolean {
     const core = this.#core
     for (let n = 0; n < count; n++) {
-      if (core.slots.next() < 0 || !core.reserve(core.current!.snapshot.connectionLimit)) {
+      if (core.slots.next() < 0 || !core.reserve(limit)) {
         this.#pause()
         return false
       }

@@ -23,7 +23,20 @@ import type { ServingUpstream } from './serving.ts'
 import { Flag, MAX_ATTEMPTS, Phase } from './slots.ts'
 import { Stickiness } from './stickiness.ts'
 
-const { EALREADY, EINPROGRESS, EINTR, EISCONN, EMFILE, ENFILE, ENOBUFS, ENOMEM, EADDRNOTAVAIL, ETIMEDOUT } = Errno
+const {
+  EALREADY,
+  ECONNABORTED,
+  ECONNREFUSED,
+  EINPROGRESS,
+  EINTR,
+  EISCONN,
+  EMFILE,
+  ENFILE,
+  ENOBUFS,
+  ENOMEM,
+  EADDRNOTAVAIL,
+  ETIMEDOUT,
+} = Errno
 
 /** Errno values of socket(2) that say that this process or machine has none left for now. */
 const OUT_OF_DESCRIPTORS: readonly number[] = [EMFILE, ENFILE, ENOBUFS, ENOMEM]
@@ -121,6 +134,11 @@ export class Dialer {
     this.#join(connection)
   }
 
+  /** The backend that is being connected is not to be had any more. */
+  dialAnother(connection: number): void {
+    this.#retry(connection, ECONNABORTED)
+  }
+
   /** The attempt has taken longer than connect.timeout. */
   onTimeout(connection: number): void {
     this.#retry(connection, ETIMEDOUT)
@@ -139,6 +157,7 @@ export class Dialer {
     if (fd < 0) return -fd
     slots.dialedAt[connection] = core.nowMs
     slots.descriptor[side] = fd + 1
+    if (backend.mayMeetItself) slots.flags[side]! |= Flag.mayMeetItself
     if (backend.domain !== AF_UNIX) this.#joinLastAck(connection, fd)
     core.sockaddr.set(backend.sockaddr)
     let result = kernel.connect(fd, core.sockaddrAt, backend.sockaddr.length)
@@ -201,6 +220,10 @@ export class Dialer {
   #join(connection: number): void {
     const core = this.#core
     const { slots } = core
+    if (this.#hasMetItself(connection)) {
+      this.#retry(connection, ECONNREFUSED)
+      return
+    }
     const index = slots.attempts[connection]! - 1
     if (index < MAX_RECORDED_ATTEMPTS) slots.triedErrnos[connection * MAX_RECORDED_ATTEMPTS + index] = 0
     slots.phase[connection] = Phase.relaying
@@ -216,6 +239,19 @@ export class Dialer {
     const tag = slots.tag[2 * connection]!
     this.#relay.pump(2 * connection)
     if (slots.tag[2 * connection] === tag) this.#relay.pump(2 * connection + 1)
+  }
+
+  /**
+   * Where nobody listens on a port that the kernel also gives to sockets that connect, it may give it to the very one
+   * that connects there: TCP then joins the socket to itself, and the client would be told its own words. It is closed
+   * by a reset, for after a FIN the port would stay in use, and the backend could not come back.
+   */
+  #hasMetItself(connection: number): boolean {
+    const core = this.#core
+    const side = 2 * connection + 1
+    if ((core.slots.flags[side]! & Flag.mayMeetItself) === 0 || !core.kernel.isOwnPeer(core.fd(side))) return false
+    core.closeSide(side, true)
+    return true
   }
 
   /** No backend can be reached: the client is told in the way its listener asks for. */

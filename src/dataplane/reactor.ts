@@ -226,8 +226,10 @@ export class Reactor {
     const { slots } = this.#core
     const wanted = new Set(rows)
     for (let connection = 0; connection < slots.capacity; connection++) {
-      if (slots.phase[connection] !== Phase.relaying || !wanted.has(slots.backendRow[connection]!)) continue
-      this.#closer.end(connection, cause, 0, false)
+      const phase = slots.phase[connection]
+      if (!wanted.has(slots.backendRow[connection]!)) continue
+      if (phase === Phase.relaying) this.#closer.end(connection, cause, 0, false)
+      else if (phase === Phase.dialing) this.#dialer.dialAnother(connection)
     }
   }
 

@@ -70,7 +70,8 @@ export class Relay {
     const wanted = this.#readSize(from)
     const peek = pool.available * pool.chunkBytes < wanted
     const got = kernel.recv(core.fd(from), core.scratchAt, wanted, peek ? MSG_PEEK : 0)
-    if (got <= 0) return got === 0 ? this.#noteEnd(from) : this.#readFailed(from, -got)
+    if (got === 0) return peek ? this.#readEnd(from) : this.#noteEnd(from)
+    if (got < 0) return this.#readFailed(from, -got)
     slots.activeAt[from >> 1] = core.nowMs
     const taken = this.#send(from, core.scratchAt, got, this.#isLast(from, got, wanted) ? MSG_MORE : 0)
     if (taken === ENDED) return ENDED
@@ -239,6 +240,20 @@ export class Relay {
       return 0
     }
     this.#endByError(from, errno)
+    return ENDED
+  }
+
+  /**
+   * A peek has met the end of the stream. An urgent byte before the end is passed over by that and stays in the socket,
+   * and a socket that is closed with something unread resets its peer: a read takes it out.
+   */
+  #readEnd(from: number): number {
+    const core = this.#core
+    const got = core.kernel.recv(core.fd(from), core.scratchAt, 1, 0)
+    if (got === 0) return this.#noteEnd(from)
+    if (got < 0) return this.#readFailed(from, -got)
+    // Bytes after the end: the kernel contradicts itself.
+    this.#closer.end(from >> 1, CauseCode.internalError, 0, true)
     return ENDED
   }
 

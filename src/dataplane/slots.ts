@@ -34,6 +34,8 @@ export const Flag = {
   ending: 1 << 8,
   /** Much was written to it: congestion control was spared it where it could be. */
   unpaced: 1 << 9,
+  /** Its connect(2) may have chosen the address that it connects to as its own. */
+  mayMeetItself: 1 << 10,
 } as const
 
 /** Most backends tried for one connection. */

@@ -42,6 +42,11 @@ export class Channel {
       this.#notify()
     })
     await this.#until(() => isConnected)
+    const { localAddress, localPort, remoteAddress, remotePort } = this.#socket
+    if (address.family === 'unix' || localPort !== remotePort || localAddress !== remoteAddress) return
+    // Nobody listens there, and the kernel gave the socket that very port: TCP has joined it to itself.
+    this.#socket.resetAndDestroy()
+    throw new StepFailure('connect', 'ECONNREFUSED')
   }
 
   /** Makes a TLS handshake on the connection; no byte may have come before it. */

@@ -33,6 +33,8 @@ export interface Kernel {
   close(fd: number): number
   /** setsockopt(2) for an option whose value is an int. */
   setOption(fd: number, level: number, name: number, value: number): number
+  /** Whether a socket is connected to itself: getsockname(2) and getpeername(2) are the same. */
+  isOwnPeer(fd: number): boolean
   /**
    * Where the peer has a loopback address, has TCP use Reno, which every kernel has and which does not pace. Does nothing
    * to other sockets. Returns 0, or the negated errno of getpeername(2) or setsockopt(2).

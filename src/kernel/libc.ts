@@ -22,6 +22,7 @@ const c = {
   epollCtl: declare('int epoll_ctl(int, int, int, uintptr_t)'),
   epollWait: declare('int epoll_wait(int, uintptr_t, int, int)'),
   getpeername: declare('int getpeername(int, uintptr_t, uintptr_t)'),
+  getsockname: declare('int getsockname(int, uintptr_t, uintptr_t)'),
   getsockopt: declare('int getsockopt(int, int, int, uintptr_t, uintptr_t)'),
   memcpy: declare('void memcpy(uintptr_t, uintptr_t, size_t)'),
   read: declare('long read(int, uintptr_t, size_t)'),
@@ -56,6 +57,7 @@ const lingerAt = at(LINGER_WORD)
 const lengthAt = at(LENGTH_WORD)
 const counterAt = permanent(8).at
 const peer = permanent(SOCKADDR_BYTES)
+const own = permanent(SOCKADDR_BYTES)
 const reno = permanent(8)
 reno.memory.write('reno')
 
@@ -108,6 +110,15 @@ export class Libc implements Kernel {
   setOption(fd: number, level: number, name: number, value: number): number {
     words[VALUE_WORD] = value
     return checked(c.setsockopt(fd, level, name, valueAt, 4))
+  }
+
+  isOwnPeer(fd: number): boolean {
+    words[LENGTH_WORD] = SOCKADDR_BYTES
+    if (c.getpeername(fd, peer.at, lengthAt) < 0) return false
+    const length = words[LENGTH_WORD]!
+    words[LENGTH_WORD] = SOCKADDR_BYTES
+    if (c.getsockname(fd, own.at, lengthAt) < 0) return false
+    return peer.memory.compare(own.memory, 0, length, 0, length) === 0
   }
 
   sendUnpacedOnLoopback(fd: number): number {

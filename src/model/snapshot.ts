@@ -82,6 +82,8 @@ export interface BackendSnapshot {
   readonly domain: number
   /** `struct sockaddr` as connect(2) takes it. */
   readonly sockaddr: Uint8Array
+  /** Whether a connect(2) to it may choose the very same address as its own, while nobody listens there. */
+  readonly mayMeetItself: boolean
   /** Connections above which this backend is not chosen; Infinity for no limit. */
   readonly maxConnections: number
 }

@@ -231,7 +231,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'clients who wait on a removed listener are not accepted',
     file: 'acceptor.js',
-    find: 'this.#acceptSome(door, MAX_LAST_ACCEPTS);',
+    find: 'this.#acceptSome(door, MAX_LAST_ACCEPTS, Number.POSITIVE_INFINITY);',
     replace: '',
     seed: 1502,
   },

@@ -1,3 +1,4 @@
+import { Errno } from '#src/kernel/errno.js'
 import { CauseCode, causes } from '#src/model/cause.js'
 import { type AccessRecord, decodeAccessRecord } from '#src/shared/access-record.js'
 import { CLIENT_PORT, type ClientArrival, type Network } from './network.ts'
@@ -123,8 +124,10 @@ export class Oracle {
     if (partner === null || (partner.remote as Peer | null)?.started !== true) return null
     if (partner.sent + partner.consumed > 0) return partner
     const isShutdown = record.cause === CauseCode.shutdown
+    // Main has ended the connections to its backend just when it was connected.
+    const isGivenUp = record.attempts.some(({ errno }) => errno === Errno.ECONNABORTED)
     const failed = BEFORE_BACKEND.has(record.cause) && !this.#mustBeClean(peer, socket, partner)
-    return isShutdown || failed ? null : partner
+    return isShutdown || isGivenUp || failed ? null : partner
   }
 
   #checkRecord(peer: Peer, socket: SimSocket, partner: SimSocket | null, record: AccessRecord): string {

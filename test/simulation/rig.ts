@@ -168,5 +168,13 @@ export function createSnapshot(listeners: readonly SimListener[], policy: Policy
 function createBackend(row: number, maxConnections: number): BackendSnapshot {
   const port = BACKEND_PORT + row
   const sockaddr = encodeSockaddr({ family: 'ipv4', host: '127.0.0.1', port })
-  return { name: `127.0.0.1:${port}`, row, id: row + 1, domain: AF_INET, sockaddr, maxConnections }
+  return {
+    name: `127.0.0.1:${port}`,
+    row,
+    id: row + 1,
+    domain: AF_INET,
+    sockaddr,
+    mayMeetItself: false,
+    maxConnections,
+  }
 }

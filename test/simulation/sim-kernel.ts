@@ -316,6 +316,10 @@ export class SimKernel implements Kernel, Host {
     return this.#done(socket, `setsockopt(${level}, ${name}, ${value})`, result)
   }
 
+  isOwnPeer(): boolean {
+    return false
+  }
+
   sendUnpacedOnLoopback(fd: number): number {
     return this.setOption(fd, 6, 13, 0)
   }

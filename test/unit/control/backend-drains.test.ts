@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { BackendDrains } from '#src/control/backend-drains.js'
+import { CauseCode } from '#src/model/cause.js'
 import { BACKEND_HELD_BYTES, BACKEND_TABLE_BYTES, BackendTable } from '#src/shared/backend-table.js'
 
 const [DOWN, REMOVED] = [1, 2]
@@ -64,6 +65,28 @@ test('BackendDrains.change() keeps connections that drained, and ends those that
   assert.deepEqual(ended, [])
   drains.change(backend, 'close', 1000, DOWN)
   assert.deepEqual(ended, ['3 1'])
+})
+
+test('BackendDrains ends connections to a backend that is gone again and again, while there are any', (t) => {
+  const { drains, ended, pass, table } = start(t)
+  drains.begin(backend, 'close', 1000, CauseCode.backendRemoved)
+  assert.equal(ended.length, 1)
+  pass(1000)
+  pass(1000)
+  assert.equal(ended.length, 3)
+  table.release(backend.row)
+  pass(1000)
+  table.acquire(backend.row, 1)
+  pass(5000)
+  assert.equal(ended.length, 3)
+})
+
+test('BackendDrains.cancel() leaves alone a backend that is back', (t) => {
+  const { drains, ended, pass } = start(t)
+  drains.begin(backend, 'close', 1000, CauseCode.backendRemoved)
+  drains.cancel(backend.row)
+  pass(5000)
+  assert.equal(ended.length, 1)
 })
 
 test('BackendDrains ends nothing of another backend that has the row by then', (t) => {

@@ -65,6 +65,7 @@ test('buildSnapshot() names what a configuration names, by position, row and soc
     id: backends[1]!.id,
     domain: AF_INET,
     sockaddr: encodeSockaddr(loopback(9002)),
+    mayMeetItself: false,
     maxConnections: 7,
   })
   assert.notEqual(
