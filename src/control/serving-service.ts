@@ -187,7 +187,7 @@ export class ServingService implements Service {
     const { current } = this.balancer
     if (current !== null && sameConfig(config, current.config)) {
       await this.#tellServing(config)
-      return { outcome: 'unchanged', generation: this.#generation }
+      return { outcome: 'unchanged', generation: this.#generation, warnings: this.#upstreams.warnings() }
     }
     const access = await this.#access.prepare(config.accessLog)
     const next = await this.#prepare(config).catch((error: unknown) => {
