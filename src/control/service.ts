@@ -104,6 +104,8 @@ export interface BackendStatus {
   /** 0 for one that is removed, as its priority. */
   readonly weight: number
   readonly priority: number
+  /** Whether it is used only when no other can be; its priority comes after all others. */
+  readonly backup: boolean
   /** Null where it is not limited. */
   readonly maxConnections: number | null
   /** Absent where nobody says. */
