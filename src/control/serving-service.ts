@@ -27,7 +27,7 @@ export interface ServingServiceOptions {
   readonly notifier: Notifier
   /** File descriptors that the process may open. */
   readonly descriptorLimit: number
-  readonly onGiveUp: () => void
+  readonly onGiveUp: (reason: string) => void
   /**
    * Told after every commit, to follow settings of the control plane itself, and again by a reload that finds nothing
    * new, to try again what has failed.
@@ -266,7 +266,13 @@ export class ServingService implements Service {
           lostConnections,
           willRestart,
         }),
-      onGiveUp: () => this.#options.onGiveUp(),
+      onNotReplaced: (worker, reason) =>
+        this.#options.log.error('Cannot replace a worker; the others go on', {
+          worker,
+          code: 'MCS_WORKER_FAILED',
+          reason,
+        }),
+      onGiveUp: (reason) => this.#options.onGiveUp(reason),
       onFailing: (row, id) => this.#upstreams.onFailing(row, id),
     }
   }
