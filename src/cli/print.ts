@@ -20,7 +20,7 @@ export function endureLostOutput(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE' || isTold) return
     isTold = true
-    process.stderr.write(`Cannot write the output: ${error.message}\n`)
+    process.stderr.write(`MCS_SYSTEM: Cannot write the output: ${error.message}\n`)
     // After the command, which sets its own.
     setImmediate(() => {
       process.exitCode = ExitCode.failure

@@ -1,9 +1,9 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { programVersion } from '../control/program-version.ts'
 import { parseDuration } from '../model/units.ts'
 import { ExitCode } from './exit-code.ts'
 import { endureLostOutput, printFailure } from './print.ts'
 import type { RegisterCommandOptions } from './register.ts'
-import { programVersion } from './version.ts'
 
 const defaultConfigFile = '/etc/mcs-lb/lb.yaml'
 
@@ -36,7 +36,7 @@ export async function main(argv: readonly string[]): Promise<void> {
 function createProgram(): Command {
   const program = new Command('mcs-lb')
     .description('A Layer-4 (TCP) load balancer driven by one declarative file.')
-    .version(programVersion(), '-V, --version', 'print the version')
+    .version(programVersion, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this help, or that of a command')
     .addHelpText('after', examples)
     .showHelpAfterError('(mcs-lb --help lists the commands and options)')

@@ -28,14 +28,18 @@ async function printResult(result: ReloadResult): Promise<void> {
   switch (result.outcome) {
     case 'serving':
       printLine(`Serving generation ${result.generation} (prepared in ${Math.round(result.durationMs)} ms).`)
-      for (const warning of result.warnings) printLine(`warning: ${harmless(warning)}`)
-      return
+      return printWarnings(result.warnings)
     case 'unchanged':
-      return printLine(`Already serving generation ${result.generation}: the file says nothing new.`)
+      printLine(`Already serving generation ${result.generation}: the file says nothing new.`)
+      return printWarnings(result.warnings)
     case 'refused':
       await printFaults(result.errors)
       return printLine(`Refused; nothing has changed in generation ${result.generation}.`)
   }
+}
+
+function printWarnings(warnings: readonly string[]): void {
+  for (const warning of warnings) printLine(`warning: ${harmless(warning)}`)
 }
 
 async function printFaults(faults: readonly ReloadFault[]): Promise<void> {

@@ -6,6 +6,7 @@ type Cell = string | number
 /** Columns of figures. */
 const rightAligned = new Set([
   'WEIGHT',
+  'PRIORITY',
   'ACTIVE',
   'MAX',
   'ACCEPTED',
@@ -71,26 +72,30 @@ function formatProcess(status: ServiceStatus): string {
   ].join('\n')
 }
 
+const backendHead = ['STATE', 'WEIGHT', 'PRIORITY', 'ACTIVE', 'MAX', 'CONNECTIONS', 'FAILURES', 'UP', 'DOWN']
+const emptyCells: readonly Cell[] = ['-', '-', '-', 0, '-', '-', '-', '-', '-']
+
 function formatBackends({ upstreams }: ServiceStatus): string {
+  // Where nobody says where backends stand, the column would be empty.
+  const hasZones = upstreams.some(({ backends }) => backends.some(({ zone }) => zone !== undefined))
+  const zoneCell = (zone = '-') => (hasZones ? [zone] : [])
   const rows = upstreams.flatMap(({ name, balance, state, backends }): Cell[][] => {
     const upstream = [name, state === 'removed' ? '-' : balance]
-    const rows = backends.map((row) => [...upstream, ...backendCells(row)])
+    const rows = backends.map((row) => [...upstream, row.address, ...zoneCell(row.zone), ...backendCells(row)])
     // An upstream that nobody serves is what one looks for first.
     const isEmpty = state === 'serving' && backends.every((row) => row.state === 'removed')
-    return isEmpty ? [[...upstream, 'none', '-', '-', 0, '-', '-', '-', '-', '-'], ...rows] : rows
+    return isEmpty ? [[...upstream, 'none', ...zoneCell(), ...emptyCells], ...rows] : rows
   })
-  return formatTable(
-    ['UPSTREAM', 'BALANCE', 'BACKEND', 'STATE', 'WEIGHT', 'ACTIVE', 'MAX', 'CONNECTIONS', 'FAILURES', 'UP', 'DOWN'],
-    rows,
-  )
+  return formatTable(['UPSTREAM', 'BALANCE', 'BACKEND', ...(hasZones ? ['ZONE'] : []), ...backendHead], rows)
 }
 
+/** As {@link backendHead} has them. */
 function backendCells(row: BackendStatus): Cell[] {
   const isRemoved = row.state === 'removed'
   return [
-    row.address,
     row.state,
     isRemoved ? '-' : row.weight,
+    isRemoved ? '-' : row.backup ? 'backup' : row.priority,
     row.active,
     row.maxConnections ?? '-',
     row.connections,

@@ -11,7 +11,8 @@ export interface ReloadWarning {
   readonly text: string
 }
 
-type Served = Pick<Prepared, 'config' | 'members'>
+/** What a configuration serves, as far as warnings go. */
+export type Served = Pick<Prepared, 'config' | 'members'>
 
 /** What is known beside the configurations. */
 export interface Standing {

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { isatty } from 'node:tty'
 import { startAdmin } from '../admin/server.ts'
@@ -11,6 +10,7 @@ import { Notifier } from '../systemd/notify.ts'
 import { logConsole } from './console-log.ts'
 import { connectionCapacity, neededDescriptors } from './descriptors.ts'
 import { OrderlyExit } from './orderly-exit.ts'
+import { programVersion } from './program-version.ts'
 import { watchRoom } from './room-watch.ts'
 import { ServingService } from './serving-service.ts'
 import { Signals } from './signals.ts'
@@ -34,7 +34,7 @@ export async function runService(options: { configFile: string }): Promise<never
   const descriptorLimit = raiseDescriptorLimit()
   const followers = new Followers(log)
   const service = new ServingService({
-    version: readVersion(),
+    version: programVersion,
     configFile,
     load: async (file) => {
       followers.noteLoad(file)
@@ -46,8 +46,8 @@ export async function runService(options: { configFile: string }): Promise<never
     log,
     notifier,
     descriptorLimit,
-    onGiveUp: () => {
-      log.error('Too many workers threw within a minute; giving up')
+    onGiveUp: (reason) => {
+      log.error(`${reason}; giving up`)
       exit.exit(EXIT_RUNTIME_FAILURE)
     },
     onServing: (config) => {
@@ -184,9 +184,4 @@ function logCapacity(log: ProgramLogger, service: ServingService, descriptorLimi
       ? `run "ulimit -n ${needed}" before the start`
       : `raise LimitNOFILE to ${needed}`
   log.warn(`limits.connections is ${asked}, but ${descriptorLimit} file descriptors allow ${capacity}; ${remedy}`)
-}
-
-function readVersion(): string {
-  const file = new URL('../../package.json', import.meta.url)
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version
 }

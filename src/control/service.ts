@@ -20,8 +20,8 @@ export type ReloadResult =
       /** Sentences on what was served all the same. */
       readonly warnings: readonly string[]
     }
-  /** The file says what is already served. */
-  | { readonly outcome: 'unchanged'; readonly generation: number }
+  /** The file says what is already served. The warnings are those that hold now. */
+  | { readonly outcome: 'unchanged'; readonly generation: number; readonly warnings: readonly string[] }
   /** Nothing was changed; `generation` is the one that goes on serving. */
   | { readonly outcome: 'refused'; readonly generation: number; readonly errors: readonly ReloadFault[] }
 
@@ -104,6 +104,8 @@ export interface BackendStatus {
   /** 0 for one that is removed, as its priority. */
   readonly weight: number
   readonly priority: number
+  /** Whether it is used only when no other can be; its priority comes after all others. */
+  readonly backup: boolean
   /** Null where it is not limited. */
   readonly maxConnections: number | null
   /** Absent where nobody says. */

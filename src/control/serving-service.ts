@@ -27,7 +27,7 @@ export interface ServingServiceOptions {
   readonly notifier: Notifier
   /** File descriptors that the process may open. */
   readonly descriptorLimit: number
-  readonly onGiveUp: () => void
+  readonly onGiveUp: (reason: string) => void
   /**
    * Told after every commit, to follow settings of the control plane itself, and again by a reload that finds nothing
    * new, to try again what has failed.
@@ -187,7 +187,7 @@ export class ServingService implements Service {
     const { current } = this.balancer
     if (current !== null && sameConfig(config, current.config)) {
       await this.#tellServing(config)
-      return { outcome: 'unchanged', generation: this.#generation }
+      return { outcome: 'unchanged', generation: this.#generation, warnings: this.#upstreams.warnings() }
     }
     const access = await this.#access.prepare(config.accessLog)
     const next = await this.#prepare(config).catch((error: unknown) => {
@@ -266,7 +266,13 @@ export class ServingService implements Service {
           lostConnections,
           willRestart,
         }),
-      onGiveUp: () => this.#options.onGiveUp(),
+      onNotReplaced: (worker, reason) =>
+        this.#options.log.error('Cannot replace a worker; the others go on', {
+          worker,
+          code: 'MCS_WORKER_FAILED',
+          reason,
+        }),
+      onGiveUp: (reason) => this.#options.onGiveUp(reason),
       onFailing: (row, id) => this.#upstreams.onFailing(row, id),
     }
   }

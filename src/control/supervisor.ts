@@ -2,6 +2,7 @@ import type { WorkerReport } from '../dataplane/messages.ts'
 import { McsError } from '../model/errors.ts'
 import type { Membership, Snapshot } from '../model/snapshot.ts'
 import { ControlCell, WorkerCell } from '../shared/control-cells.ts'
+import { whyNoThread } from './program-version.ts'
 import type { Age } from './row-registry.ts'
 import type { WorkerExit, WorkerHandle } from './worker-handle.ts'
 
@@ -15,8 +16,10 @@ const MAX_CRASHES = 5
 export interface SupervisorEvents {
   /** A worker threw; another takes its place unless `willRestart` is false. */
   onCrash(worker: number, error: unknown, lostConnections: number, willRestart: boolean): void
-  /** Too many crashes: the process must end. */
-  onGiveUp(): void
+  /** A worker ended that is wanted, and no other can take its place. */
+  onNotReplaced(worker: number, reason: string): void
+  /** Too many crashes, or nobody left: the process must end. */
+  onGiveUp(reason: string): void
   /** Connections to the backend in `row` have failed as often in a row as its upstream asks to be told of. */
   onFailing(row: number, id: number): void
 }
@@ -33,6 +36,7 @@ export class Supervisor {
   readonly #createHandle: (id: number) => WorkerHandle
   readonly #events: SupervisorEvents
   readonly #control: Int32Array
+  readonly #whyNoThread: () => string | null
   readonly #handles: WorkerHandle[] = []
   readonly #waiters = new Map<WorkerHandle, Set<Waiter>>()
   #crashTimes: number[] = []
@@ -41,9 +45,18 @@ export class Supervisor {
   #isStopping = false
   #lastReportId = 0
 
-  /** `control` is that of control-cells.ts. A handle is created when a snapshot first asks for that many workers. */
-  constructor(control: SharedArrayBuffer, createHandle: (id: number) => WorkerHandle, events: SupervisorEvents) {
+  /**
+   * `control` is that of control-cells.ts. A handle is created when a snapshot first asks for that many workers.
+   * `whyNotStart` says why no thread may start now, or null.
+   */
+  constructor(
+    control: SharedArrayBuffer,
+    createHandle: (id: number) => WorkerHandle,
+    events: SupervisorEvents,
+    whyNotStart: () => string | null = whyNoThread,
+  ) {
     this.#control = new Int32Array(control)
+    this.#whyNoThread = whyNotStart
     this.#createHandle = createHandle
     this.#events = events
   }
@@ -75,7 +88,10 @@ export class Supervisor {
     this.#pending = snapshot
     for (let id = 0; id < snapshot.workers; id++) {
       const handle = this.#handles[id] ?? this.#addHandle(id)
-      if (!handle.isRunning) this.#start(handle)
+      if (handle.isRunning) continue
+      const reason = this.#whyNoThread()
+      if (reason !== null) throw mayNotStart(handle, reason)
+      this.#start(handle)
     }
     const isPrepared = (report: WorkerReport) => report.type === 'prepared' && report.generation === snapshot.generation
     const answers = this.running.map((handle) => {
@@ -201,16 +217,25 @@ export class Supervisor {
       return
     }
     const wanted = Math.max(this.#current?.workers ?? 0, this.#pending?.workers ?? 0)
-    const willRestart = handle.id < wanted
+    const whyNot = handle.id < wanted ? this.#whyNoThread() : null
+    const willRestart = handle.id < wanted && whyNot === null
     const givesUp = exit.error !== undefined && this.#noteCrash()
     if (exit.error !== undefined) this.#events.onCrash(handle.id, exit.error, exit.lost, willRestart && !givesUp)
     if (givesUp) {
-      this.#events.onGiveUp()
+      this.#events.onGiveUp('Too many workers threw within a minute')
       return
     }
     if (willRestart) this.#restart(handle)
     else handle.release()
     this.#settle(handle, (waiter) => waiter.acceptsExit)
+    if (whyNot !== null) this.#goOnWithout(handle, whyNot)
+  }
+
+  #goOnWithout(handle: WorkerHandle, reason: string): void {
+    this.#settle(handle, () => true, mayNotStart(handle, reason))
+    this.#events.onNotReplaced(handle.id, reason)
+    const { workers } = this.#current ?? { workers: 0 }
+    if (!this.running.some(({ id }) => id < workers)) this.#events.onGiveUp('No worker is left')
   }
 
   /**
@@ -280,6 +305,10 @@ export class Supervisor {
 export function tooLate(what: string): McsError {
   const message = `${what} within ${ANSWER_TIMEOUT_MS} ms; the earlier configuration goes on serving`
   return new McsError('MCS_WORKER_FAILED', message, { source: 'internal', retryable: true })
+}
+
+function mayNotStart({ id }: WorkerHandle, reason: string): McsError {
+  return new McsError('MCS_WORKER_FAILED', `Cannot start worker ${id}: ${reason}`, { source: 'system' })
 }
 
 function cannotStart(handle: WorkerHandle, cause: unknown): McsError {

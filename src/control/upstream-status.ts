@@ -1,6 +1,6 @@
 import type { DiscoveryStatus } from '../discovery/discovery.ts'
 import type { ProbeResult } from '../health/probe.ts'
-import type { ServerConfig } from '../model/config.ts'
+import { BACKUP_PRIORITY, type ServerConfig } from '../model/config.ts'
 import { BackendState } from '../shared/backend-table.ts'
 import { BackendCounter, type WorkerCounters } from '../shared/worker-counters.ts'
 import type { LoadBalancer, Prepared } from './load-balancer.ts'
@@ -57,7 +57,14 @@ function removedBackends(balancer: LoadBalancer, { used }: Prepared, sum: Sum): 
     if (used.backends.get(upstream)?.has(key) === true || balancer.table.active(row) === 0) continue
     const known = removed.get(upstream) ?? []
     removed.set(upstream, known)
-    const said = { address: name, state: 'removed', weight: 0, priority: 0, maxConnections: null } as const
+    const said = {
+      address: name,
+      state: 'removed',
+      weight: 0,
+      priority: 0,
+      backup: false,
+      maxConnections: null,
+    } as const
     known.push({ ...said, ...describeCounts(balancer, row, sum) })
   }
   return removed
@@ -67,11 +74,12 @@ function describeServer(
   { weight, priority, maxConnections, zone }: ServerConfig,
   state: number,
   active: number,
-): Pick<BackendStatus, 'state' | 'weight' | 'priority' | 'maxConnections' | 'zone'> {
+): Pick<BackendStatus, 'state' | 'weight' | 'priority' | 'backup' | 'maxConnections' | 'zone'> {
   return {
     state: describeState(state, active >= maxConnections),
     weight,
     priority,
+    backup: priority === BACKUP_PRIORITY,
     maxConnections: maxConnections === Number.POSITIVE_INFINITY ? null : maxConnections,
     ...(zone === '' ? {} : { zone }),
   }

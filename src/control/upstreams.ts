@@ -6,7 +6,7 @@ import { DiscoverySet } from './discovery-set.ts'
 import type { LoadBalancer, Prepared } from './load-balancer.ts'
 import { compareMembers } from './member-changes.ts'
 import { hasPlace, type Placement, placeMembers, type Wish } from './member-places.ts'
-import { reloadWarnings } from './reload-warnings.ts'
+import { type ReloadWarning, reloadWarnings, type Served } from './reload-warnings.ts'
 import type { Members } from './snapshot-builder.ts'
 import { StickyKeepers } from './sticky-keeper.ts'
 
@@ -23,6 +23,8 @@ export class Upstreams {
   /** Whether a reload is under way, and the upstreams whose members have changed meanwhile. */
   #isPreparing = false
   readonly #changed = new Set<string>()
+  /** What served before: who is compared with it may have lost backends. */
+  #previous: Served | null = null
   /** Upstreams that have believed backends without a place, and when that is looked at again. */
   readonly #crowded = new Set<string>()
   #crowdedTimer: NodeJS.Timeout | undefined
@@ -67,12 +69,15 @@ export class Upstreams {
     for (const { name } of config.upstreams) this.#changed.add(name)
     this.#endPreparing()
     this.#syncStates()
-    const warnings = reloadWarnings(previous, this.#balancer.current!, {
-      statusOf: (name) => this.#discoveries.statusOf(name),
-      clientCapacity: this.#balancer.clients.capacity,
-    })
+    this.#previous = previous === null ? null : { config: previous.config, members: previous.members }
+    const warnings = this.#warnings()
     for (const { message, fields } of warnings) this.#log.warn(message, fields)
     return warnings.map(({ text }) => text)
+  }
+
+  /** What there is to warn of now, of the configuration that serves. The log has it from {@link commit}. */
+  warnings(): string[] {
+    return this.#warnings().map(({ text }) => text)
   }
 
   /** The prepared configuration was refused. */
@@ -103,6 +108,13 @@ export class Upstreams {
     clearTimeout(this.#crowdedTimer)
     this.#states.close()
     await Promise.all([this.#discoveries.close(), this.#sticky.close()])
+  }
+
+  #warnings(): ReloadWarning[] {
+    return reloadWarnings(this.#previous, this.#balancer.current!, {
+      statusOf: (name) => this.#discoveries.statusOf(name),
+      clientCapacity: this.#balancer.clients.capacity,
+    })
   }
 
   #endPreparing(): void {

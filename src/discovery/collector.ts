@@ -3,27 +3,36 @@ import type { ServerConfig } from '../model/config.ts'
 import type { ParsedMember, RefusalReason } from './member.ts'
 import type { MemberFilter } from './member-filter.ts'
 import type { FoundMember } from './member-set.ts'
+import { RefusedEntries } from './refused-entry.ts'
 import type { SourceRead } from './source.ts'
 
 /** Gathers the members and refusals of one read. What it holds is bounded by {@link Room}. */
 export class Collector {
   readonly #filter: MemberFilter
   readonly #refused = new Map<RefusalReason, number>()
+  readonly #named = new RefusedEntries()
   readonly #found = new Map<string, FoundMember>()
 
   constructor(filter: MemberFilter) {
     this.#filter = filter
   }
 
-  refuse(reason: RefusalReason, count = 1): void {
-    if (count > 0) this.#refused.set(reason, (this.#refused.get(reason) ?? 0) + count)
+  /** Counts an entry as refused. `entry` is what the source holds, of which the log shows no more than it may. */
+  refuse(reason: RefusalReason, entry: unknown): void {
+    this.#count(reason, 1)
+    this.#named.note(reason, entry)
   }
 
-  /** The server, where it is one and may be a member; counted as refused otherwise. */
-  accept(parsed: ParsedMember): ServerConfig | undefined {
+  /** Counts entries for which there was no place: nothing is wrong with them, so they have no name in the log. */
+  refuseTooMany(count: number): void {
+    if (count > 0) this.#count('too-many', count)
+  }
+
+  /** The server, where it is one and may be a member; `entry` is refused otherwise. */
+  accept(parsed: ParsedMember, entry: unknown): ServerConfig | undefined {
     const reason = 'reason' in parsed ? parsed.reason : this.#filter.refusalOf(parsed.server.address)
     if (reason === undefined && 'server' in parsed) return parsed.server
-    if (reason !== undefined) this.refuse(reason)
+    if (reason !== undefined) this.refuse(reason, entry)
     return undefined
   }
 
@@ -31,14 +40,18 @@ export class Collector {
   add(server: ServerConfig, deadlineMs?: number): void {
     const key = formatAddress(server.address)
     const other = this.#found.get(key)
-    if (other !== undefined) this.refuse('duplicate')
+    if (other !== undefined) this.refuse('duplicate', key)
     if (other === undefined || lifeOf(deadlineMs) > lifeOf(other.deadlineMs))
       this.#found.set(key, { server, deadlineMs })
   }
 
   result(freshForMs?: number): SourceRead {
-    const read = { found: [...this.#found.values()], refused: this.#refused }
+    const read = { found: [...this.#found.values()], refused: this.#refused, named: this.#named.list() }
     return freshForMs === undefined ? read : { ...read, freshForMs }
+  }
+
+  #count(reason: RefusalReason, count: number): void {
+    this.#refused.set(reason, (this.#refused.get(reason) ?? 0) + count)
   }
 }
 

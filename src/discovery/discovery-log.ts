@@ -1,5 +1,6 @@
 import type { LogLevel } from '../model/config.ts'
 import type { RefusalReason } from './member.ts'
+import type { RefusedEntry } from './refused-entry.ts'
 
 /** A line for the log. */
 export interface DiscoveryEvent {
@@ -37,12 +38,13 @@ export class DiscoveryLog {
     else this.tell('info', 'Discovery finds nobody yet', {})
   }
 
-  refuses(counts: Readonly<Partial<Record<RefusalReason, number>>>): void {
+  /** `entries` are some of those that are counted. */
+  refuses(counts: Readonly<Partial<Record<RefusalReason, number>>>, entries: readonly RefusedEntry[]): void {
     const text = JSON.stringify(counts)
     if (text === this.#refused) return
     this.#refused = text
     if (text === '{}') this.tell('info', 'Discovery refuses no entry any more', {})
-    else this.tell('warn', 'Discovery refuses entries', { refused: counts })
+    else this.tell('warn', 'Discovery refuses entries', { refused: counts, entries })
   }
 
   /**

@@ -260,7 +260,7 @@ class SourceFollower implements Discovery {
     }
     this.#enter(read.found.length > 0 ? 'good' : 'empty', '')
     this.#refused = countRefused(read, tooMany)
-    this.#log.refuses(this.#refused)
+    this.#log.refuses(this.#refused, read.named)
     this.#tellHeldBack()
     if (changed) this.#publish()
   }

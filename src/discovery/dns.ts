@@ -49,16 +49,16 @@ export function dnsSource(config: DnsConfig, context: SourceContext): Source {
     const { targets, failed, ttlMs } = await lookUpTargets(services)
     if (failed[0] !== undefined && failed.length === new Set(services.map(({ name }) => name)).size)
       throw failed[0].error
-    const read = gather(targets, failed.length > 0 ? Number.POSITIVE_INFINITY : ttlMs, all.length - services.length)
     const unknown = failed.filter(({ name }) => !known.has(name))
+    const freshForMs = failed.length > 0 ? Number.POSITIVE_INFINITY : ttlMs
+    const names = unknown.map(({ name }) => name)
+    const read = gather(targets, freshForMs, { dropped: all.length - services.length, unknown: names })
     const isMember = ({ server }: FoundMember) => context.isMember(formatAddress(server.address))
     // Members of an earlier process may be those of a target that does not answer now.
     const isUnsure = !isBaseKnown && read.found.some(isMember)
     if (unknown[0] !== undefined && isUnsure) throw unknown[0].error
     isBaseKnown = true
-    return unknown.length === 0
-      ? read
-      : { ...read, refused: new Map([...read.refused, ['lookup-failed', unknown.length]]) }
+    return read
   }
 
   /** Asks for the targets' addresses. One that fails keeps those that it had. */
@@ -91,21 +91,23 @@ export function dnsSource(config: DnsConfig, context: SourceContext): Source {
     return ranked.map(({ service }) => service)
   }
 
-  function gather(targets: readonly Target[], ttlMs: number, dropped = 0): SourceRead {
+  function gather(targets: readonly Target[], ttlMs: number, refused: Refused = nobody): SourceRead {
     const collector = new Collector(context.filter)
     const room = new Room<ServerConfig>(config.maxMembers, context.isMember)
     for (const { hosts, port, weight, priority } of targets) {
       for (const host of hosts) {
-        const server = collector.accept(parseFields({ address: addressText(host, port), weight, priority }))
+        const address = addressText(host, port)
+        const server = collector.accept(parseFields({ address, weight, priority }), address)
         if (server === undefined) continue
         const key = formatAddress(server.address)
         const before = room.get(key)
-        if (before !== undefined) collector.refuse('duplicate')
+        if (before !== undefined) collector.refuse('duplicate', key)
         if (before === undefined || before.priority > server.priority) room.put(key, server)
       }
     }
     for (const [, server] of room.entries()) collector.add(server)
-    collector.refuse('too-many', dropped + room.dropped)
+    for (const name of refused.unknown) collector.refuse('lookup-failed', name)
+    collector.refuseTooMany(refused.dropped + room.dropped)
     return collector.result(Number.isFinite(ttlMs) ? Math.min(ttlMs, maxFreshMs) : undefined)
   }
 
@@ -123,6 +125,14 @@ interface Target {
   readonly weight: number
   readonly priority: number
 }
+
+/** What a read has refused before it looked at addresses: services without a place, and targets of unknown address. */
+interface Refused {
+  readonly dropped: number
+  readonly unknown: readonly string[]
+}
+
+const nobody: Refused = { dropped: 0, unknown: [] }
 
 async function lookUp(resolver: dns.Resolver, host: string, record: 'address' | 'a' | 'aaaa' | 'srv'): Promise<Lookup> {
   const [ipv4, ipv6] = await Promise.all([

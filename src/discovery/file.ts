@@ -35,11 +35,11 @@ function toMembers(list: readonly unknown[], maxMembers: number, context: Source
   const collector = new Collector(context.filter)
   const room = new Room<ServerConfig>(maxMembers, context.isMember)
   for (const entry of list) {
-    const server = collector.accept(parseFields(entry))
-    if (server !== undefined && room.put(formatAddress(server.address), server)) collector.refuse('duplicate')
+    const server = collector.accept(parseFields(entry), entry)
+    if (server !== undefined && room.put(formatAddress(server.address), server)) collector.refuse('duplicate', entry)
   }
   for (const [, server] of room.entries()) collector.add(server)
-  collector.refuse('too-many', room.dropped)
+  collector.refuseTooMany(room.dropped)
   return collector.result()
 }
 

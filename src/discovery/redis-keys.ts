@@ -44,7 +44,7 @@ export function redisKeysSource(config: RedisKeysConfig, context: SourceContext)
     if (nodes.length === 0) throw new Error('the cluster has no master')
     for (const node of nodes) await scan(node, config.prefix, collector, room)
     const entries = room.entries()
-    collector.refuse('too-many', room.dropped)
+    collector.refuseTooMany(room.dropped)
     for (const page of pagesOf(entries)) await readPage(page, collector, context.now)
     keys = new Map(entries)
     return collector.result()
@@ -83,10 +83,10 @@ async function scan(node: Redis, prefix: string, collector: Collector, room: Roo
     cursor = next
     for (const name of names) {
       const text = name.slice(prefix.length)
-      const server = collector.accept(text.startsWith('{') ? { reason: 'bad-address' } : parseMember(text))
+      const server = collector.accept(text.startsWith('{') ? { reason: 'bad-address' } : parseMember(text), text)
       if (server === undefined) continue
       const before = room.put(formatAddress(server.address), { name, text, node })
-      if (before !== undefined && before.name !== name) collector.refuse('duplicate')
+      if (before !== undefined && before.name !== name) collector.refuse('duplicate', text)
     }
   } while (cursor !== '0')
 }
@@ -99,10 +99,10 @@ async function readPage(page: readonly Placed[], collector: Collector, now: () =
     const lifeMs = numberOf(life)
     if (lifeMs === goneLife) return
     if (value?.[0]?.message.startsWith('WRONGTYPE')) {
-      collector.refuse('wrong-type')
+      collector.refuse('wrong-type', text)
       return
     }
-    const server = collector.accept(parseMember(text, String(resultOf(value))))
+    const server = collector.accept(parseMember(text, String(resultOf(value))), text)
     if (server !== undefined) collector.add(server, deadlineOf(lifeMs, now()))
   })
 }

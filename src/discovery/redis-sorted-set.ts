@@ -45,7 +45,7 @@ export function redisSortedSetSource(config: SortedSetConfig, context: SourceCon
       }
     } while (cursor !== '0')
     const entries = room.entries()
-    collector.refuse('too-many', room.dropped)
+    collector.refuseTooMany(room.dropped)
     for (const [, { server, deadlineMs }] of entries) collector.add(server, deadlineMs)
     items = new Map(entries)
     return collector.result()
@@ -89,15 +89,15 @@ function place(
 ): void {
   const life = lifeOf(score, config, clock)
   if (typeof life === 'string') {
-    collector.refuse(life)
+    collector.refuse(life, text)
     return
   }
   if (isPast(life, clock.localMs)) return
-  const server = collector.accept(parseMember(text))
+  const server = collector.accept(parseMember(text), text)
   if (server === undefined) return
   const address = formatAddress(server.address)
   const before = room.get(address)
-  if (before !== undefined && before.text !== text) collector.refuse('duplicate')
+  if (before !== undefined && before.text !== text) collector.refuse('duplicate', text)
   // An address that came back with other options stands in the set twice; the later heartbeat counts.
   if (before !== undefined && (before.deadlineMs ?? Infinity) >= (life.deadlineMs ?? Infinity)) return
   room.put(address, { text, server, deadlineMs: life.deadlineMs })

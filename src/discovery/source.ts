@@ -1,11 +1,14 @@
 import type { RefusalReason, Refusals } from './member.ts'
 import type { MemberFilter } from './member-filter.ts'
 import type { FoundMember } from './member-set.ts'
+import type { RefusedEntry } from './refused-entry.ts'
 
 /** What one complete read of a source gave. */
 export interface SourceRead {
   readonly found: readonly FoundMember[]
   readonly refused: Refusals
+  /** A few of those that were refused. */
+  readonly named: readonly RefusedEntry[]
   /** Least time to the next read, where the source says so; the interval counts where it is longer. */
   readonly freshForMs?: number
 }

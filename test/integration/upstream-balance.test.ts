@@ -11,9 +11,14 @@ const algorithms = ['round-robin', 'least-connections', 'random', 'random-two', 
 test('16. A backup serves only while no primary can, and primaries get everything back', async (t) => {
   const primary = await NamedBackend.start(t, 'primary')
   const backup = await NamedBackend.start(t, 'backup')
-  const { port } = await startUpstream(
+  const { lb, port } = await startUpstream(
     t,
     `{ servers: [{ address: "${primary.address}" }, { address: "${backup.address}", backup: true }] }`,
+  )
+  const { backends } = (await lb.status()).upstreams[0]!
+  assert.deepEqual(
+    backends.map((row) => row.backup),
+    [false, true],
   )
   assert.deepEqual(countByBackend(await openClients(t, port, 6)), { primary: 6 })
   const { port: primaryPort } = primary

@@ -40,6 +40,7 @@ export const sampleStatus: ServiceStatus = {
           state: 'up',
           weight: 2,
           priority: 0,
+          backup: false,
           maxConnections: 1000,
           active: 7,
           connections: 1230,

@@ -121,7 +121,7 @@ test('startAdmin() survives a client that leaves before the answer', async (t) =
   await reload.asked
   client.destroy()
   await once(client, 'close')
-  reload.finish({ outcome: 'unchanged', generation: 3 })
+  reload.finish({ outcome: 'unchanged', generation: 3, warnings: [] })
   assert.equal((await adminRequest(socket, 'GET', '/healthz')).status, 200)
   assert.deepEqual(errors, [])
 })

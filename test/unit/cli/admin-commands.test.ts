@@ -11,10 +11,23 @@ test('mcs-lb reload waits for the answer and exits 0', async (t) => {
   const { socket, service } = await startTestAdmin(t)
   const served = await runProgram(['reload', '--socket', socket])
   assert.deepEqual(served, { code: 0, stdout: 'Serving generation 4 (prepared in 1 ms).\n', stderr: '' })
-  service.onReload = async () => ({ outcome: 'unchanged', generation: 4 })
+  service.onReload = async () => ({ outcome: 'unchanged', generation: 4, warnings: [] })
   const unchanged = await runProgram(['reload', '--socket', socket, '--json'])
-  assert.deepEqual(JSON.parse(unchanged.stdout), { outcome: 'unchanged', generation: 4 })
+  assert.deepEqual(JSON.parse(unchanged.stdout), { outcome: 'unchanged', generation: 4, warnings: [] })
   assert.equal(service.reloads, 2)
+})
+
+test('mcs-lb reload prints warnings, also where the file says nothing new', async (t) => {
+  const { socket, service } = await startTestAdmin(t)
+  const warnings = ['Upstream "chat" has no backend', 'It says \u001b[2J']
+  const printed = 'warning: Upstream "chat" has no backend\nwarning: It says ·[2J\n'
+  service.onReload = async () => ({ outcome: 'serving', generation: 4, durationMs: 1, warnings })
+  const served = await runProgram(['reload', '--socket', socket])
+  assert.equal(served.stdout, `Serving generation 4 (prepared in 1 ms).\n${printed}`)
+  service.onReload = async () => ({ outcome: 'unchanged', generation: 4, warnings })
+  const unchanged = await runProgram(['reload', '--socket', socket])
+  assert.equal(unchanged.stdout, `Already serving generation 4: the file says nothing new.\n${printed}`)
+  assert.equal(unchanged.code, 0)
 })
 
 test('mcs-lb reload prints the faults of a refused file as check does, and exits 78', async (t) => {

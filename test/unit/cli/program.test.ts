@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { closeSync, openSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { startDemoBackend } from '#src/lab/backends.js'
 import { spawnChild } from '../../helpers/child-process.ts'
@@ -10,6 +10,19 @@ import { mainPath, runProgram } from './run-program.ts'
 test('mcs-lb --version prints the version of package.json', async () => {
   const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }
   assert.deepEqual(await runProgram(['--version']), { code: 0, stdout: `${version}\n`, stderr: '' })
+})
+
+test('mcs-lb says by code that its output cannot be written, and exits 1', async (t) => {
+  const full = openSync('/dev/full', 'w')
+  t.after(() => closeSync(full))
+  const args = [mainPath, 'check', '--config', 'config/lb.yaml']
+  const child = spawnChild(process.execPath, args, { stdio: ['ignore', full, 'pipe'] })
+  let said = ''
+  child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+    said += text
+  })
+  assert.deepEqual(await once(child, 'close'), [1, null])
+  assert.match(said, /^MCS_SYSTEM: Cannot write the output: ENOSPC/)
 })
 
 test('mcs-lb --help lists every command and examples, and exits 0', async () => {

@@ -17,8 +17,8 @@ access log   1227 written, 0 dropped
 LISTENER  ADDRESS        UPSTREAM  ACTIVE  ACCEPTED  TURNED AWAY       UP     DOWN
 edge      0.0.0.0:64400  chat           7      1234            5  2.0 KiB  5.0 MiB
 
-UPSTREAM  BALANCE      BACKEND        STATE  WEIGHT  ACTIVE   MAX  CONNECTIONS  FAILURES       UP   DOWN
-chat      round-robin  10.0.0.1:9100  up          2       7  1000         1230         4  2.0 KiB  999 B
+UPSTREAM  BALANCE      BACKEND        STATE  WEIGHT  PRIORITY  ACTIVE   MAX  CONNECTIONS  FAILURES       UP   DOWN
+chat      round-robin  10.0.0.1:9100  up          2         0       7  1000         1230         4  2.0 KiB  999 B
 
 WORKER  STATE    CONNECTIONS  ACCEPTED  RESTARTS
 0       serving            7      1234         1
@@ -78,7 +78,7 @@ test('formatStatus() tells what each discovery believes and why, also of an upst
     'ever redis-keys good 3 3 2025-01-02T00:00:00.000Z removal of 2 held back for ever (holdBack: never)',
     'shut redis-keys good 3 3 2025-01-02T00:00:00.000Z refused: 4 network, 1 port',
   ])
-  assert.deepEqual(tableOf(status, 'UPSTREAM BALANCE').slice(0, 1), ['good random none - - 0 - - - - -'])
+  assert.deepEqual(tableOf(status, 'UPSTREAM BALANCE').slice(0, 1), ['good random none - - - 0 - - - - -'])
 })
 
 test('formatStatus() shows backends that are gone but for their connections, and upstreams likewise', () => {
@@ -88,9 +88,25 @@ test('formatStatus() shows backends that are gone but for their connections, and
     { name: 'old', state: 'removed', balance: '', backends: [removed] },
   ] as const
   assert.deepEqual(tableOf({ ...sampleStatus, upstreams }, 'UPSTREAM BALANCE'), [
-    'chat round-robin none - - 0 - - - - -',
-    'chat round-robin 10.0.0.1:9100 removed - 1 - 1230 4 2.0 KiB 999 B',
-    'old - 10.0.0.1:9100 removed - 1 - 1230 4 2.0 KiB 999 B',
+    'chat round-robin none - - - 0 - - - - -',
+    'chat round-robin 10.0.0.1:9100 removed - - 1 - 1230 4 2.0 KiB 999 B',
+    'old - 10.0.0.1:9100 removed - - 1 - 1230 4 2.0 KiB 999 B',
+  ])
+})
+
+test('formatStatus() tells who is a backup, of what priority others are, and where they stand', () => {
+  const backends = [
+    { ...backend, priority: 16, backup: true, zone: 'b\u001b' },
+    { ...backend, priority: 3 },
+  ]
+  const upstreams = [
+    { ...sampleStatus.upstreams[0]!, backends },
+    { ...sampleStatus.upstreams[0]!, name: 'empty', backends: [] },
+  ]
+  assert.deepEqual(tableOf({ ...sampleStatus, upstreams }, 'UPSTREAM BALANCE BACKEND ZONE STATE WEIGHT PRIORITY'), [
+    'chat round-robin 10.0.0.1:9100 b· up 2 backup 7 1000 1230 4 2.0 KiB 999 B',
+    'chat round-robin 10.0.0.1:9100 - up 2 3 7 1000 1230 4 2.0 KiB 999 B',
+    'empty round-robin none - - - - 0 - - - - -',
   ])
 })
 

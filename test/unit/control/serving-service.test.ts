@@ -116,3 +116,20 @@ test('ServingService.reload() tells that the file is good again when it says wha
   await service.reload('file')
   assert.equal(made.logged.at(-1), 'Already serving generation 1')
 })
+
+// A save that the watcher had served left `mcs-lb reload` with nothing to say: it exited 0 without the warnings.
+test('ServingService.reload() tells again what there is to warn of when the file says nothing new', async (t) => {
+  const empty: Partial<Config> = { upstreams: [makeUpstream({ servers: [] })] }
+  const made = createService(t, serve(await freePort(), 9, empty))
+  const { service } = made
+  await service.reload('start')
+  const { limits } = made.file as Config
+  made.file = { ...(made.file as Config), limits: { ...limits, stickyClients: 2 * limits.stickyClients } }
+  const served = await service.reload('file')
+  const warnings = served.outcome === 'serving' ? served.warnings : []
+  assert.equal(warnings.length, 2)
+  assert.equal(warnings[0], 'Upstream "chat" has no backend')
+  const logged = made.logged.filter((line) => line.includes('no backend')).length
+  assert.deepEqual(await service.reload('admin'), { outcome: 'unchanged', generation: 2, warnings })
+  assert.equal(made.logged.filter((line) => line.includes('no backend')).length, logged)
+})

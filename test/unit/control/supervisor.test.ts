@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import test, { type TestContext } from 'node:test'
+import { whyNoThread } from '#src/control/program-version.js'
 import { Supervisor } from '#src/control/supervisor.js'
 import { WorkerHandle } from '#src/control/worker-handle.js'
 import type { Snapshot } from '#src/model/snapshot.js'
 import { WorkerCell } from '#src/shared/control-cells.js'
+import { breakWorker } from '../../helpers/in-process-service.ts'
 import { createSharedMemory } from '../../helpers/shared-memory.ts'
 import { waitUntil } from '../../helpers/wait-until.ts'
 
@@ -20,13 +23,30 @@ function createSnapshot(generation: number, workers: number): Snapshot {
   }
 }
 
-function createSupervisor(t: TestContext): { supervisor: Supervisor; crashes: number[] } {
+interface Made {
+  readonly supervisor: Supervisor
+  readonly crashes: number[]
+  /** What was told of workers that are not replaced, and of giving up. */
+  readonly told: string[]
+  /** Why no thread may start. */
+  whyNot: string | null
+}
+
+function createSupervisor(t: TestContext): Made {
   const crashes: number[] = []
-  const events = { onCrash: (worker: number) => void crashes.push(worker), onGiveUp: () => {}, onFailing: () => {} }
+  const told: string[] = []
+  const events = {
+    onCrash: (worker: number) => void crashes.push(worker),
+    onNotReplaced: (worker: number, reason: string) => void told.push(`${worker}: ${reason}`),
+    onGiveUp: (reason: string) => void told.push(reason),
+    onFailing: () => {},
+  }
   const shared = createSharedMemory()
-  const supervisor = new Supervisor(shared.control, (id) => new WorkerHandle(id, shared), events)
+  const createHandle = (id: number) => new WorkerHandle(id, shared)
+  const supervisor = new Supervisor(shared.control, createHandle, events, () => made.whyNot)
   t.after(() => supervisor.stop())
-  return { supervisor, crashes }
+  const made: Made = { supervisor, crashes, told, whyNot: null }
+  return made
 }
 
 async function serve(supervisor: Supervisor, snapshot: Snapshot): Promise<void> {
@@ -77,6 +97,38 @@ test('Supervisor.discard() ends the workers that were started for the snapshot',
     supervisor.running.map(({ id }) => id),
     [0, 1],
   )
+})
+
+// A thread that starts after an upgrade loads the code of another version than that of main, whose memory it shares.
+test('Supervisor starts no worker once the program on disk is another, and those that run go on', async (t) => {
+  const made = createSupervisor(t)
+  const { supervisor, crashes, told } = made
+  await serve(supervisor, createSnapshot(1, 2))
+  made.whyNot = 'restart it'
+  const more = createSnapshot(2, 3)
+  await assert.rejects(supervisor.prepare(more), { code: 'MCS_WORKER_FAILED', message: /worker 2: restart it$/ })
+  supervisor.discard(more)
+  const same = createSnapshot(3, 2)
+  await serve(supervisor, same)
+  breakWorker(supervisor.handles[1]!)
+  await waitUntil('worker 1 is gone', () => supervisor.running.length === 1)
+  assert.deepEqual(crashes, [1])
+  assert.deepEqual(told, ['1: restart it'])
+  await serve(supervisor, createSnapshot(4, 1))
+  breakWorker(supervisor.handles[0]!)
+  await waitUntil('it gives up', () => told.length > 2)
+  assert.deepEqual(told.slice(1), ['0: restart it', 'No worker is left'])
+})
+
+test('whyNoThread() tells of another version on disk, and of none', () => {
+  const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }
+  assert.equal(whyNoThread(), null)
+  assert.equal(
+    whyNoThread(() => '99.0.0'),
+    `version 99.0.0 of mcs-lb is on disk, and ${version} runs; restart it`,
+  )
+  const gone = () => JSON.parse('') as string
+  assert.match(whyNoThread(gone) ?? '', /^the program is no more on disk as it was \(.*\); restart/)
 })
 
 test('Supervisor.oldest() follows the workers', async (t) => {

@@ -55,6 +55,27 @@ test('startDiscovery() refuses entries of a file that are no members', async (t)
   assert.deepEqual(followed.discovery.status().refused, { 'bad-address': 3, 'bad-value': 1, duplicate: 1 })
 })
 
+test('startDiscovery() names entries that it refuses', async (t) => {
+  const path = listFile(t, '- 10.0.0.1:9100\n- 10.0.0.2:22\n- { address: "10.0.0.3:22", token: geheim }\n')
+  const followed = follow(t, { ...configOf(path), allow: { networks: [], ports: [{ from: 9100, to: 9100 }] } })
+  await shows(followed, '10.0.0.1:9100')
+  const told = () => followed.events.filter(({ message }) => message === 'Discovery refuses entries')
+  assert.deepEqual(told(), [
+    {
+      level: 'warn',
+      message: 'Discovery refuses entries',
+      fields: {
+        upstream: 'chat',
+        refused: { port: 2 },
+        entries: [
+          { entry: '10.0.0.2:22', reason: 'port' },
+          { entry: '10.0.0.3:22', reason: 'port' },
+        ],
+      },
+    },
+  ])
+})
+
 test('startDiscovery() starts with the members of an earlier process until its source answers', async (t) => {
   const stateDirectory = join(temporaryDirectory(t), 'state')
   const path = listFile(t, '- { address: 10.0.0.1:9100, weight: 3 }\n- 10.0.0.2:9100\n')

@@ -4,6 +4,7 @@ import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { startDemoBackend } from '#src/lab/backends.js'
 import { parseTarget } from '#src/lab/client.js'
+import { freePort } from '../../helpers/free-port.ts'
 import { runProgram } from '../cli/run-program.ts'
 
 test('parseTarget() reads names, IPv4, IPv6 and unix sockets, and nothing else', () => {
@@ -44,7 +45,11 @@ test('mcs-lb client ends when its peer does, though its input goes on', async (t
 test('mcs-lb client exits 1 where nobody listens or the peer resets, and 2 for what is no address', async (t) => {
   const refused = await runProgram(['client', 'unix:/nonexistent/x.sock'])
   assert.equal(refused.code, 1)
-  assert.match(refused.stderr, /^Cannot talk to unix:\/nonexistent\/x\.sock: /)
+  assert.match(refused.stderr, /^MCS_SYSTEM: Cannot talk to unix:\/nonexistent\/x\.sock: connect ENOENT /)
+  // The name stands for addresses of both families, and the error for the failures of both.
+  const closed = await freePort()
+  const nobody = await runProgram(['client', `localhost:${closed}`])
+  assert.match(nobody.stderr, new RegExp(`^MCS_SYSTEM: Cannot talk to localhost:${closed}: .*ECONNREFUSED`))
   const port = await listen(t, (socket) => socket.resetAndDestroy())
   assert.equal((await runProgram(['client', `127.0.0.1:${port}`])).code, 1)
   assert.equal((await runProgram(['client', 'nowhere'])).code, 2)
