@@ -114,7 +114,7 @@ function wrongType({ path }: Violation, node: SourceNode | undefined, schema: Sc
   const quoted = node?.kind === 'scalar' && typeof node.value === 'string' && /^(?:\d+|true|false)$/.test(node.value)
   const bare = quoted && !node.replaced && (schema?.type === 'integer' || schema?.type === 'boolean' || schema?.oneOf)
   if (bare) return { ...place, message: `${named} is text`, hint: 'remove the quotes' }
-  const hint = textHint(node, schema) ?? mapHint(node, schema) ?? wordHint(node, schema)
+  const hint = textHint(node, schema) ?? listHint(node, schema) ?? mapHint(node, schema) ?? wordHint(node, schema)
   return { ...place, message: `${named} is not ${wanted(schema)}`, hint }
 }
 
@@ -134,6 +134,15 @@ function textHint(node: SourceNode | undefined, schema: SchemaNode | undefined):
   const item = schema?.items && childSchema(schema, 0)
   if ((item ?? schema) !== lbSchema.$defs.server) return undefined
   return `write ${item === undefined ? serverHint(node.value) : `[${serverHint(node.value)}]`}`
+}
+
+/** What a map would be where a list of servers is meant. */
+function listHint(node: SourceNode | undefined, schema: SchemaNode | undefined): string | undefined {
+  if (node?.kind !== 'map' || schema?.items === undefined) return undefined
+  const item = childSchema(schema, 0)
+  const [first = ''] = node.entries.keys()
+  if (first.startsWith('-') && item?.properties?.[first.slice(1)] !== undefined) return 'put a blank after the -'
+  return item === lbSchema.$defs.server ? 'write a list of servers: [{ address: "10.0.0.1:9100" }]' : undefined
 }
 
 function serverHint(text: string): string {

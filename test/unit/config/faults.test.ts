@@ -250,7 +250,7 @@ test('parseConfig() tells the first fault of the YAML alone, and what mends it',
     '4:16  | the address [::1]:7000 is not in quotes | put it in quotes: "[::1]:7000"',
   ])
   assert.deepEqual(bind('bind:127.0.0.1:7000'), ['4:5  | there is no blank after "bind:" | put a blank after bind:'])
-  assert.deepEqual(bind('bind: "127.0.0.1'), ['10:1  | a quotation mark is not closed | add the closing one'])
+  assert.deepEqual(bind('bind: "127.0.0.1'), ['4:11  | a quotation mark is not closed | add the closing one'])
   assert.deepEqual(bind('bind: @a'), ['4:11  | no plain text starts with this character | put it in quotes'])
   assert.deepEqual(bind('bind: *:7000'), [
     '4:11 listeners.edge.bind | "*:7000" names no host | write "0.0.0.0:7000" for IPv4, "[::]:7000" for IPv6, or both in a list',
