@@ -208,7 +208,7 @@ test('parseConfig() says what is wrong with a variable, and only that', () => {
     faultsOf(changed('127.0.0.1:64400', text), { BAD: 'x', BIG: 'x'.repeat(5000), OK: '1' })
   const path = 'listeners.edge.bind'
   assert.deepEqual(port(`"127.0.0.1:\${NONE}"`), [
-    `4:11 ${path} | the environment variable "NONE" is not set | set it, or give a default: \${NONE:-default}`,
+    `4:11 ${path} | the environment variable "NONE" is not set | give a default: \${NONE:-default}, or set it; a running process sees it after a restart`,
   ])
   assert.deepEqual(port('"127.0.0.1:$PORT"'), [
     `4:11 ${path} | "$PORT" is not a reference to an environment variable | write \${PORT} or \${PORT:-default}, or $$ for a dollar`,
