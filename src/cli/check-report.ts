@@ -17,13 +17,15 @@ const maxExcerptCharacters = 120
 /** The issues for people: place, message, the line with a caret below it, and what would do. Ends in a newline. */
 export function formatIssues(issues: readonly ConfigIssue[], { colour, text }: ReportOptions): string {
   const paint = (style: Style, part: string) => (colour ? styleText(style, part, { validateStream: false }) : part)
-  const lines = text === undefined ? undefined : withoutSecrets(text.split('\n'))
+  const written = text?.split('\n')
+  const lines = written && withoutSecrets(written)
   const blocks = issues.map((issue) => {
     const place = paint('bold', `${issue.file}:${issue.line}:${issue.column}:`)
     const path = issue.path === '' ? '' : `${issue.path}: `
     const hint = issue.hint === '' ? [] : [`  ${paint('green', 'hint:')} ${issue.hint}`]
     const line = lines?.[issue.line - 1]
-    const shown = line === undefined ? [] : excerpt(line, issue, (caret) => paint('red', caret))
+    const column = shownColumn(written?.[issue.line - 1] ?? '', line ?? '', issue.column)
+    const shown = line === undefined ? [] : excerpt(line, issue.line, column, (caret) => paint('red', caret))
     return [`${place} ${paint('red', 'error:')} ${path}${issue.message}`, ...shown, ...hint].join('\n')
   })
   return blocks.map((block) => `${block}\n`).join('')
@@ -42,16 +44,21 @@ export function formatIssuesAsJson(issues: readonly ConfigIssue[]): string {
   return `${JSON.stringify(rows, undefined, 2)}\n`
 }
 
+/** Where a column of the file is in the line that is shown; undefined where it is behind what was cut off. */
+function shownColumn(written: string, shown: string, column: number): number | undefined {
+  const before = Math.min(column, written.length + 1) - 1
+  if (written.slice(0, before) === shown.slice(0, before)) return before + 1
+  const behind = written.slice(before)
+  return shown.endsWith(behind) ? shown.length - behind.length + 1 : undefined
+}
+
 /** The line and a caret below the column. Of a long line only the part around the column is shown. */
-function excerpt(line: string, issue: ConfigIssue, paint: (caret: string) => string): string[] {
-  const number = issue.line
-  // What is left of a line with a secret may be shorter.
-  const column = Math.min(issue.column, line.length + 1)
-  const start = column > maxExcerptCharacters - 20 ? column - maxExcerptCharacters / 2 : 0
+function excerpt(line: string, number: number, column: number | undefined, paint: (caret: string) => string): string[] {
+  const at = column ?? line.length
+  const start = at > maxExcerptCharacters - 20 ? at - maxExcerptCharacters / 2 : 0
   const part = harmless(line.slice(start, start + maxExcerptCharacters))
   const gutter = `${number}`.padStart(5)
-  return [
-    `${gutter} | ${part}`.trimEnd(),
-    `${' '.repeat(gutter.length)} | ${' '.repeat(column - 1 - start)}${paint('^')}`,
-  ]
+  const shown = `${gutter} | ${part}`.trimEnd()
+  if (column === undefined) return [shown]
+  return [shown, `${' '.repeat(gutter.length)} | ${' '.repeat(at - 1 - start)}${paint('^')}`]
 }

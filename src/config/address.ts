@@ -17,7 +17,7 @@ const forms = 'write it as 10.0.0.1:9100, [::1]:9100 or unix:/run/chat.sock'
 export function parseAddress(text: string, role: AddressRole): ParsedAddress {
   if (text.startsWith('unix:')) return parseUnix(text)
   const match = /^(?:\[([^\]]*)\]|([^:[\]]*)):([^:]*)$/.exec(text)
-  if (match === null) return withoutPort(text)
+  if (match === null) return withoutPort(text, role)
   const [, ipv6, host = '', portText = ''] = match
   const port = /^(?:0|[1-9]\d{0,4})$/.test(portText) ? Number(portText) : Number.NaN
   const lowest = role === 'listener' ? 0 : 1
@@ -67,7 +67,11 @@ function parseUnix(text: string): ParsedAddress {
   return { address: { family: 'unix', path } }
 }
 
-function withoutPort(text: string): Refusal {
+function withoutPort(text: string, role: AddressRole): Refusal {
+  if (role === 'listener' && /^[1-9]\d{0,4}$/.test(text) && Number(text) <= 65_535) {
+    const hint = `write "0.0.0.0:${text}" for IPv4, "[::]:${text}" for IPv6, or both in a list`
+    return refuse(`${quote(text)} names no host`, hint)
+  }
   const split = /^(.*):(\d{1,5})$/.exec(text)
   if (split !== null && isIPv6(split[1] ?? '')) {
     return refuse(`${quote(text)} has no brackets`, `write [${printable(split[1] ?? '')}]:${split[2]}`)

@@ -1,12 +1,16 @@
 import { parseAddress } from './address.ts'
 import type { Fault, Path } from './fault.ts'
+import { plainName } from './foreign-name.ts'
+import { foreignNote } from './foreign-note.ts'
+import { templateOf } from './key-places.ts'
 import { expected } from './keywords.ts'
 import { mapHint } from './map-hint.ts'
 import { meantKey } from './meant-key.ts'
 import { meantWord, wordsOf } from './meant-word.ts'
 import { printable, quote, quoteKey } from './quote.ts'
 import { childSchema, isSecret, schema as lbSchema, type SchemaNode, schemaAt } from './schema.ts'
-import { nodeAt, type SourceNode } from './source.ts'
+import { nodeAt, type SourceNode, type SourceScalar } from './source.ts'
+import { checkRange } from './text-form.ts'
 import type { Violation } from './validate.ts'
 import { keyWithoutBlank } from './yaml-fault.ts'
 
@@ -51,7 +55,7 @@ function explain(violation: Violation, root: SourceNode): Fault | undefined {
     case 'maxLength':
       return { ...at, message: `${named} is longer than ${params.limit} characters` }
     case 'minimum':
-      return { ...at, message: `${named} is less than ${params.limit}` }
+      return { ...at, message: `${named} is less than ${params.limit}`, hint: minimumHint(node, path) ?? hint }
     case 'maximum':
       return { ...at, message: `${named} is more than ${params.limit}` }
     case 'const':
@@ -70,7 +74,8 @@ function unknownKey({ path, params }: Violation, schema: SchemaNode | undefined,
   const place = { path: [...path, key], on: 'key' } as const
   if (schema?.patternProperties !== undefined) {
     const hint = 'a name has 1 to 64 characters of A-Z, a-z, 0-9, ".", "_" and "-"'
-    return { ...place, message: `${quote(key)} is not a name`, hint }
+    const note = foreignNote(plainName(key), templateOf(path))
+    return { ...place, message: `${quote(key)} is not a name`, hint: note ?? hint }
   }
   const { hint } = meantKey(key, path, root)
   return { ...place, message: `the key ${quoteKey(key)} is not known`, hint }
@@ -114,8 +119,10 @@ function wrongType({ path }: Violation, node: SourceNode | undefined, schema: Sc
   const quoted = node?.kind === 'scalar' && typeof node.value === 'string' && /^(?:\d+|true|false)$/.test(node.value)
   const bare = quoted && !node.replaced && (schema?.type === 'integer' || schema?.type === 'boolean' || schema?.oneOf)
   if (bare) return { ...place, message: `${named} is text`, hint: 'remove the quotes' }
-  const hint = textHint(node, schema) ?? mapHint(node, schema) ?? wordHint(node, schema)
-  return { ...place, message: `${named} is not ${wanted(schema)}`, hint }
+  const hint = [textHint, listHint, portHint, mapHint]
+    .map((of) => of(node, schema))
+    .find((found) => found !== undefined)
+  return { ...place, message: `${named} is not ${wanted(schema)}`, hint: hint ?? wordHint(node, schema) }
 }
 
 function isRequired(path: Path): boolean {
@@ -134,6 +141,43 @@ function textHint(node: SourceNode | undefined, schema: SchemaNode | undefined):
   const item = schema?.items && childSchema(schema, 0)
   if ((item ?? schema) !== lbSchema.$defs.server) return undefined
   return `write ${item === undefined ? serverHint(node.value) : `[${serverHint(node.value)}]`}`
+}
+
+/** A weight of 0 is how others say that a server gets no new client. */
+function minimumHint(node: SourceNode | undefined, path: Path): string | undefined {
+  const isZero = node?.kind === 'scalar' && node.value === 0
+  if (!isZero || templateOf(path) !== 'upstreams.<name>.servers[].weight') return undefined
+  return `write ${expected(schemaAt(path))}, or state: drain in its place`
+}
+
+/** A port where an address of a listener is meant. */
+function portHint(node: SourceNode | undefined, schema: SchemaNode | undefined): string | undefined {
+  const role = schema?.address ?? schema?.oneOf?.find((branch) => branch.address !== undefined)?.address
+  if (role !== 'listener' || node?.kind !== 'scalar' || typeof node.value !== 'number') return undefined
+  const refusal = parseAddress(String(node.value), role)
+  return 'hint' in refusal ? refusal.hint : undefined
+}
+
+/** One value where a list of ranges is meant: `2xx`, or a status code. */
+function rangesHint({ value }: SourceScalar, { range }: SchemaNode): string | undefined {
+  if (range === undefined) return undefined
+  if (typeof value === 'number') return `write [${value}]`
+  const text = String(value)
+  const refusal = checkRange(range, text)
+  return refusal === undefined ? `write ["${text}"]` : refusal.hint.replace(/^write (".*")$/, 'write [$1]')
+}
+
+/** How a list is written where one value or a map stands. */
+function listHint(node: SourceNode | undefined, schema: SchemaNode | undefined): string | undefined {
+  if (node === undefined || node.kind === 'list' || schema?.items === undefined) return undefined
+  const item = childSchema(schema, 0)
+  if (node.kind === 'scalar') {
+    const ranges = item?.oneOf?.find((branch) => branch.range !== undefined)
+    return ranges && rangesHint(node, ranges)
+  }
+  const [first = ''] = node.entries.keys()
+  if (first.startsWith('-') && item?.properties?.[first.slice(1)] !== undefined) return 'put a blank after the -'
+  return item === lbSchema.$defs.server ? 'write a list of servers: [{ address: "10.0.0.1:9100" }]' : undefined
 }
 
 function serverHint(text: string): string {

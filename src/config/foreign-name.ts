@@ -10,12 +10,12 @@ export const foreignKeys: ReadonlyMap<string, readonly string[]> = inverted({
   'listeners.<name>.timeouts.halfClosed': ['proxyhalfclose', 'timeoutclientfin', 'timeoutserverfin'],
   'listeners.<name>.socket.keepAlive': ['sokeepalive', 'proxysocketkeepalive', 'tcpkeepalive'],
   'upstreams.<name>.balance': ['leastconn', 'hash', 'iphash', 'algorithm', 'method', 'lbpolicy'],
-  'upstreams.<name>.servers': ['backend', 'backends'],
+  'upstreams.<name>.servers': ['backend', 'backends', 'nodes', 'members', 'endpoints', 'targets'],
   'upstreams.<name>.servers[].address': ['host', 'ip', 'port', 'addr', 'endpoint', 'server'],
   'upstreams.<name>.servers[].maxConnections': ['maxconns', 'maxconn'],
   'upstreams.<name>.servers[].state': ['down', 'disabled'],
   'upstreams.<name>.connect.timeout': ['proxyconnecttimeout', 'connecttimeout', 'timeoutconnect', 'connect'],
-  'upstreams.<name>.connect.attempts': ['proxynextupstreamtries', 'retries', 'maxretries', 'redispatch'],
+  'upstreams.<name>.connect.attempts': ['proxynextupstreamtries', 'redispatch'],
   'upstreams.<name>.health': ['check', 'healthcheck', 'healthchecks'],
   'upstreams.<name>.health.interval': ['inter'],
   'upstreams.<name>.health.fastInterval': ['fastinter'],
@@ -24,6 +24,8 @@ export const foreignKeys: ReadonlyMap<string, readonly string[]> = inverted({
   'upstreams.<name>.health.rise': ['passes'],
   'upstreams.<name>.health.fall': ['fails'],
   'upstreams.<name>.health.proxyProtocol': ['checksendproxy'],
+  'upstreams.<name>.health.tls': ['ssl', 'checkssl'],
+  'upstreams.<name>.discovery.redis.tls': ['ssl'],
   'upstreams.<name>.outlier': ['observe', 'onerror'],
   'upstreams.<name>.outlier.consecutiveFailures': ['maxfails', 'errorlimit'],
   'upstreams.<name>.outlier.ejection': ['failtimeout'],
@@ -33,6 +35,9 @@ export const foreignKeys: ReadonlyMap<string, readonly string[]> = inverted({
   upstreams: ['backend', 'backends'],
   workers: ['workerprocesses', 'nbthread', 'threads'],
   'limits.connections': ['workerconnections', 'maxconn'],
+  'limits.pendingBytes': ['proxybuffersize'],
+  admin: ['stats'],
+  'admin.socket': ['statssocket'],
   'shutdown.drain': ['workershutdowntimeout', 'hardstopafter'],
   log: ['errorlog'],
   'accessLog.format': ['logformat'],
@@ -51,22 +56,11 @@ export const foreignWords: ReadonlyMap<string, readonly string[]> = inverted({
   'least-latency': ['leasttime'],
   random: ['random1'],
   'random-two': ['random2', 'random3', 'random4'],
+  'redis-keys': ['redis'],
   'source-hash': ['source', 'iphash', 'hash', 'maglev'],
 })
 
-/** What takes the place of foreign keys that have no counterpart. */
-export const foreignNotes: ReadonlyMap<string, readonly string[]> = inverted({
-  'not there for connections; health.proxyProtocol is for checks only': [
-    'proxyprotocol',
-    'acceptproxy',
-    'sendproxy',
-    'sendproxyv2',
-  ],
-  'nothing queues here: a client that finds no room meets onUnavailable at once': ['queue', 'timeoutqueue', 'maxqueue'],
-  'remove it: every connection is TCP': ['mode'],
-})
-
-/** The same for the words of `balance`. */
+/** What takes the place of words of `balance` that have no counterpart. */
 export const balanceNotes: ReadonlyMap<string, readonly string[]> = inverted({
   'give each server a priority of its own, and maxConnections': ['first'],
 })
@@ -79,7 +73,8 @@ export function plainName(name: string): string {
     .replace(/[_\s-]/g, '')
 }
 
-function inverted(names: Readonly<Record<string, readonly string[]>>): Map<string, string[]> {
+/** From what each name stands for, in place of the names that stand for it. */
+export function inverted(names: Readonly<Record<string, readonly string[]>>): Map<string, string[]> {
   const result = new Map<string, string[]>()
   for (const [meant, foreign] of Object.entries(names)) {
     for (const name of foreign) result.set(name, [...(result.get(name) ?? []), meant])

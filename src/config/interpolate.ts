@@ -41,7 +41,8 @@ export function interpolate(text: string, env: Readonly<NodeJS.ProcessEnv>): Int
 function unset(name: string): Interpolation {
   return {
     message: `the environment variable ${quote(name)} is not set`,
-    hint: `set it, or give a default: \${${name.slice(0, 64)}:-default}`,
+    // A reload says the same: the environment of a process is that of its start.
+    hint: `give a default: \${${name.slice(0, 64)}:-default}, or set it; a running process sees it after a restart`,
     quotesText: false,
   }
 }

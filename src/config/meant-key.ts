@@ -1,5 +1,6 @@
 import type { Path } from './fault.ts'
-import { foreignKeys, foreignNotes, plainName } from './foreign-name.ts'
+import { foreignKeys, plainName } from './foreign-name.ts'
+import { foreignNote } from './foreign-note.ts'
 import { keyPlaces, templateOf } from './key-places.ts'
 import { nearest } from './nearest.ts'
 import { redisUrlHint } from './redis-url-hint.ts'
@@ -39,11 +40,11 @@ export function meantKey(key: string, path: Path, root: SourceNode): MeantKey {
   const note = noteOn(key, path, here, root)
   if (note !== undefined) return { key: undefined, hint: note }
   const own = ownPlaces(key, nodeAt(root, [...path, key]))
-  const likely = nearest(key, keys)
-  if (likely !== undefined && inside(own, here, plainName(key)).length === 0) return didYouMean(likely)
   const foreign = foreignPlaces(plainName(key))
   const beside = foreign.find((place) => parentOf(place) === here)
   if (beside !== undefined) return didYouMean(lastOf(beside))
+  const likely = nearest(key, keys)
+  if (likely !== undefined && inside(own, here, plainName(key)).length === 0) return didYouMean(likely)
   const shown = likelyPlaces(plainName(key), here, own, foreign)
   if (shown.length > 0 && shown.length <= maxPlaces) return { key: undefined, hint: `it is ${shown.join(' or ')}` }
   return { key: undefined, hint: `the keys here are ${keys.join(', ')}` }
@@ -65,7 +66,7 @@ function noteOn(key: string, path: Path, here: string, root: SourceNode): string
   const [place] = here === '' ? [] : foreignPlaces(twoWords)
   const around = `${parentOf(parentOf(place ?? ''))}.`
   if (place !== undefined) return `it is ${here.startsWith(around) ? place.slice(around.length) : place}`
-  return (foreignNotes.get(twoWords) ?? foreignNotes.get(name))?.[0]
+  return foreignNote(twoWords, here) ?? foreignNote(name, here)
 }
 
 /** Where keys of this name stand whose value is of this kind. */

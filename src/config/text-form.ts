@@ -17,7 +17,9 @@ export function checkPercent(rule: Bounds, text: string): Refusal | undefined {
 export function checkRange(rule: { minimum: number; maximum: number }, text: string): Refusal | undefined {
   const range = parseRange(text)
   if (range !== undefined && range.from >= rule.minimum && range.to <= rule.maximum) return undefined
-  const hint = `write ${rule.minimum}, or ${rule.minimum}-${rule.maximum}, or what lies between`
+  const hundred = /^([1-5])xx$/i.exec(text)?.[1]
+  const between = `write ${rule.minimum}, or ${rule.minimum}-${rule.maximum}, or what lies between`
+  const hint = hundred === undefined ? between : `write "${hundred}00-${hundred}99"`
   return { message: `${quote(text)} is not a range of whole numbers from ${rule.minimum} to ${rule.maximum}`, hint }
 }
 

@@ -3,19 +3,21 @@ import type { Fault } from './fault.ts'
 import { plainName } from './foreign-name.ts'
 import { keyPlaces } from './key-places.ts'
 import { printable } from './quote.ts'
+import { explainSlip } from './yaml-slip.ts'
 
 type Words = readonly [message: string, hint: string]
 
 /** Says in one fault what an error of the parser means to the one who wrote `text`. */
 export function explainYaml(error: YAMLError, text: string): Fault {
   const at = error.pos[0]
-  const [message, hint] =
-    missingQuotes(text, at) ?? missingBlank(text, at) ?? finalColon(error, text) ?? wordsFor(error)
+  const words = missingQuotes(text, at) ?? missingBlank(text, at) ?? finalColon(error, text)
+  const slip = words === undefined ? explainSlip(error, text) : undefined
+  if (slip !== undefined) return { path: [], ...slip }
+  const [message, hint] = words ?? wordsFor(error)
   return { path: [], on: at, message, hint }
 }
 
 function wordsFor(error: YAMLError): Words {
-  if (error.message.startsWith('Missing closing')) return ['a quotation mark is not closed', 'add the closing one']
   if (error.message.startsWith('Flow')) {
     return ['a bracket is not closed', 'close it, on a line that is indented further than its key']
   }

@@ -1,6 +1,6 @@
 import { lstatSync, unlinkSync } from 'node:fs'
 import { connect } from 'node:net'
-import { Errno, errnoName } from '../kernel/errno.ts'
+import { Errno } from '../kernel/errno.ts'
 import { Libc } from '../kernel/libc.ts'
 import {
   admitNewClients,
@@ -13,7 +13,7 @@ import {
 } from '../kernel/listening-socket.ts'
 import { setKeepAlive } from '../kernel/socket-option.ts'
 import { formatAddress, type SocketAddress } from '../model/address.ts'
-import { McsError } from '../model/errors.ts'
+import { bindFailed } from './bind-failed.ts'
 
 /** What a listener wants of its sockets. */
 export interface SocketWish {
@@ -93,7 +93,7 @@ export class ListeningSockets {
   listen(socket: OpenSocket, wish: SocketWish): void {
     if (socket.address.family !== 'unix') setKeepAlive(kernel, socket.fd, wish.keepAliveMs)
     const result = listenOn(socket.fd, wish.backlog)
-    if (result < 0) throw bindFailed(wish, -result)
+    if (result < 0) throw bindFailed(wish.listener, wish.address, -result)
     if (socket.isRetiring && socket.address.family !== 'unix') admitNewClients(socket.fd)
     socket.isListening = true
     socket.isRetiring = false
@@ -131,7 +131,7 @@ export class ListeningSockets {
       unlinkQuietly(wish.address.path)
       fd = this.#tryBind(wish, wanted)
     }
-    if (fd < 0) throw bindFailed(wish, -fd)
+    if (fd < 0) throw bindFailed(wish.listener, wish.address, -fd)
     const { key } = wish
     const address = boundAddress(wish, fd)
     const file = address.family === 'unix' ? identityOf(address.path) : undefined
@@ -157,7 +157,7 @@ function boundAddress(wish: SocketWish, fd: number): SocketAddress {
   const port = boundPort(fd)
   if (port >= 0) return { ...address, port }
   kernel.close(fd)
-  throw bindFailed(wish, -port)
+  throw bindFailed(wish.listener, wish.address, -port)
 }
 
 function overlaps(a: SocketAddress, b: SocketAddress): boolean {
@@ -202,28 +202,5 @@ function unlinkQuietly(path: string): void {
     unlinkSync(path)
   } catch {
     // It is gone already, or not ours to remove; binding or leaving it says the rest.
-  }
-}
-
-function bindFailed(wish: SocketWish, errno: number): McsError {
-  const action = `Cannot bind listener "${wish.listener}" to ${formatAddress(wish.address)}`
-  return new McsError('MCS_BIND_FAILED', `${action}: ${explain(errno)}`, { source: 'system', retryable: true })
-}
-
-function explain(errno: number): string {
-  switch (errno) {
-    case Errno.EACCES:
-    case Errno.EPERM:
-      return 'permission denied; grant CAP_NET_BIND_SERVICE, use a port above 1023, or make the directory writable'
-    case Errno.EADDRINUSE:
-      return 'the address is in use; stop the program that has it (`ss -ltnp` names it), or choose another'
-    case Errno.EADDRNOTAVAIL:
-      return 'this machine has no such address; `ip address` lists those it has'
-    case Errno.EMFILE:
-      return 'no file descriptor is left; raise the limit: LimitNOFILE under systemd, "ulimit -n" elsewhere'
-    case Errno.ENOENT:
-      return 'the directory does not exist; create it'
-    default:
-      return errnoName(errno)
   }
 }

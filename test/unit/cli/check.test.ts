@@ -77,7 +77,10 @@ test('mcs-lb check --json places faults of upstreams, and no output has a passwo
   )
   assert.ok(issues.every((issue) => issue.hint !== ''))
   const text = await runProgram(['check', '--config', path])
-  assert.match(text.stdout, / 8 \| {5}discovery: \{ type: redis-keys, redis: \{ url: …\n/)
+  assert.match(
+    text.stdout,
+    / 8 \| {5}discovery: \{ type: redis-keys, redis: \{ url: …, cluster: \[a:1\], sentinel: \{\} \} \}\n/,
+  )
   assert.ok(!`${stdout}${text.stdout}${text.stderr}`.includes('hunter2'))
 })
 

@@ -33,6 +33,21 @@ test('formatIssues() leaves out what is not there', () => {
   assert.equal(formatIssues([], { colour: true, text }), '')
 })
 
+test('formatIssues() puts the caret below the column also behind a secret, and none behind what is cut off', () => {
+  const report = (line: string, part: string) =>
+    formatIssues([{ ...issue, line: 1, column: line.indexOf(part) + 1 }], { colour: false, text: line }).split('\n')
+  const flow = 'redis: { url: "redis://:hunter2@h", tsl: {} }'
+  const [, shown = '', caret = ''] = report(flow, 'tsl')
+  assert.equal(shown, '    1 | redis: { url: …, tsl: {} }')
+  assert.equal(caret.indexOf('^'), shown.indexOf('tsl'))
+  const [, line = '', below = ''] = report(flow, '"redis')
+  assert.equal(below.indexOf('^'), line.indexOf('…'))
+  assert.deepEqual(report('redis: { url: a b, tsl: {} }', 'tsl').slice(1, 3), [
+    '    1 | redis: { url: …',
+    '  hint: remove the quotes',
+  ])
+})
+
 test('formatIssues() colours only when told', () => {
   const plain = formatIssues([issue, issue], { colour: false, text })
   const painted = formatIssues([issue, issue], { colour: true, text })

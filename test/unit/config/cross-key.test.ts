@@ -56,7 +56,7 @@ test('checkKeys() says nothing about the keys of a type that is not known', () =
     '10:21 upstreams.chat.health.type | "htp" is not one of tcp, tls, send-expect, http, redis, postgres | did you mean http?',
   ])
   assert.deepEqual(only('discovery: { type: redis, prefix: a, key: b }'), [
-    '8:24 upstreams.chat.discovery.type | "redis" is not one of redis-keys, redis-sorted-set, dns, file | write one of redis-keys, redis-sorted-set, dns, file',
+    '8:24 upstreams.chat.discovery.type | "redis" is not one of redis-keys, redis-sorted-set, dns, file | did you mean redis-keys?',
   ])
   assert.deepEqual(only('discovery: { prefix: a }'), [
     '8:5 upstreams.chat.discovery | the key "type" is missing | add it: one of redis-keys, redis-sorted-set, dns, file',

@@ -197,3 +197,73 @@ test('parseConfig() refuses a prefix that is a pattern, and quotation marks that
   assert.deepEqual(fault('prefix: 12'), ['12 is a number, not text | put it in quotes'])
   assert.equal(hintsOf('upstream', 'sticky: { persist: { redis: {}, key: ‘a’ } }').join(), 'write "a", with plain ones')
 })
+
+test('parseConfig() knows the sections of the process and lists of servers by the names of others', () => {
+  assert.deepEqual(hintsOf('top', 'stats: {}'), ['did you mean admin?'])
+  assert.deepEqual(hintsOf('top', 'stats_socket: /run/a.sock'), ['it is admin.socket'])
+  for (const key of ['nodes', 'members', 'endpoints', 'targets']) {
+    assert.deepEqual(hintsOf('upstream', `${key}: [a]`), ['did you mean servers?'], key)
+  }
+  assert.deepEqual(hintsOf('listener', 'proxy_buffer_size: 4k'), ['it is limits.pendingBytes'])
+  assert.deepEqual(hintsOf('upstream', 'health: { ssl: true }'), ['did you mean tls?'])
+})
+
+test('parseConfig() says of keys that have another form here what to write', () => {
+  const retries = 'it is connect.attempts of the upstream, one more than retries: the first try counts'
+  assert.deepEqual(hintsOf('upstream', 'retries: 3'), [retries])
+  assert.deepEqual(hintsOf('upstream', 'connect: { retries: 3 }'), [retries])
+  assert.deepEqual(hintsOf('upstream', 'zone: chat 64k'), ['remove it: workers share their counts'])
+  assert.deepEqual(hintsOf('listener', 'maxconn: 4'), [
+    'not there for one listener; limits.connections is of the whole process',
+  ])
+  assert.deepEqual(hintsOf('server', 'resolve: true'), [
+    'addresses of a host name are found by the upstream: discovery: { type: dns }',
+  ])
+  assert.deepEqual(hintsOf('server', 'weight: 0'), ['write a whole number from 1 to 256, or state: drain in its place'])
+  assert.deepEqual(hintsOf('upstream', 'health: { type: http, path: /live }'), ['it is http.path'])
+  const found = hintsOf('upstream', 'discovery: { type: redis, url: "redis://:hunter2@redis" }')
+  assert.deepEqual(found, ['did you mean redis-keys?', 'it is redis.url'])
+  const merge = ['merge keys are not there; write the keys out']
+  assert.deepEqual(hintsOf('server', '<<: {}'), merge)
+  assert.deepEqual(
+    issuesOf(changed('  edge:', '  <<: {}\n  edge:')).map((issue) => issue.hint),
+    merge,
+  )
+})
+
+test('parseConfig() writes the list of status codes out', () => {
+  const status = (text: string) => hintsOf('upstream', `health: { type: http, http: { status: ${text} } }`)
+  assert.deepEqual(status('2xx'), ['write ["200-299"]'])
+  assert.deepEqual(status('[4XX]'), ['write "400-499"'])
+  assert.deepEqual(status('200'), ['write [200]'])
+  assert.deepEqual(status('200-299'), ['write ["200-299"]'])
+})
+
+test('parseConfig() writes the address out where a port stands', () => {
+  const bind = (text: string) => issuesOf(changed('127.0.0.1:64400', text)).map((issue) => issue.hint)
+  const hint = 'write "0.0.0.0:80" for IPv4, "[::]:80" for IPv6, or both in a list'
+  for (const text of ['80', '"80"', '[80]']) assert.deepEqual(bind(text), [hint], text)
+  assert.doesNotMatch(bind('70000').join(), /70000/)
+})
+
+test('parseConfig() says of what is not there which page has more', () => {
+  const nginx = ['not there; see docs/from-nginx.md']
+  for (const line of ['allow: all', 'deny: all', 'ssl: true', 'ssl_preread: on', 'limit_conn: a 1', 'proxy_bind: a']) {
+    assert.deepEqual(hintsOf('listener', line), nginx, line)
+  }
+  for (const line of ['proxy_upload_rate: 1m', 'proxy_download_rate: 1m', 'map: {}']) {
+    assert.deepEqual(hintsOf('listener', line), nginx, line)
+  }
+  assert.deepEqual(hintsOf('top', 'include: a.yaml'), nginx)
+  assert.deepEqual(hintsOf('server', 'ssl: true'), nginx)
+  const haproxy = ['not there; see docs/from-haproxy.md']
+  assert.deepEqual(hintsOf('listener', 'acl: a'), haproxy)
+  assert.deepEqual(hintsOf('top', 'defaults: {}'), haproxy)
+  assert.deepEqual(hintsOf('upstream', 'source: 10.0.0.1'), haproxy)
+  for (const key of ['user', 'group', 'daemon', 'chroot', 'pidfile']) {
+    assert.match(hintsOf('top', `${key}: a`).join(), /the systemd unit; see docs\/from-haproxy\.md$/)
+  }
+  assert.match(hintsOf('top', 'global: {}').join(), /the top of the file; see docs\/from-haproxy\.md$/)
+  assert.match(hintsOf('top', 'stream: {}').join(), /listeners and upstreams; see docs\/from-nginx\.md$/)
+  assert.deepEqual(hintsOf('upstream', 'allow: { networks: [] }'), ['it is discovery.allow'])
+})

@@ -213,8 +213,41 @@ test('withoutSecrets() cuts values off that may be secret, and the lines that go
   ])
 })
 
+test('withoutSecrets() leaves what surely comes behind a secret, and words that only look like one', () => {
+  const lines = [
+    'discovery: { type: redis, url: redis://h:1, intervall: 5s }',
+    'redis: { url: "redis://:hunter2@h", tls: {} }',
+    "sentinel: { password: 'hun, t: 2', nodes: [a] }",
+    '{ password: "a\\", b: hunter2", auth: "hunter2", role: any }',
+    'proxy_pass: chat',
+    'health: { passes: 2, fails: 3 }',
+  ]
+  assert.deepEqual(withoutSecrets(lines.slice(0, 1)), ['discovery: { type: redis, url: …, intervall: 5s }'])
+  assert.deepEqual(withoutSecrets(lines.slice(1, 2)), ['redis: { url: …, tls: {} }'])
+  assert.deepEqual(withoutSecrets(lines.slice(2, 3)), ['sentinel: { password: …, nodes: [a] }'])
+  assert.deepEqual(withoutSecrets(lines.slice(3, 4)), ['{ password: …, auth: …, role: any }'])
+  assert.deepEqual(withoutSecrets(lines.slice(4)), lines.slice(4))
+})
+
+test('withoutSecrets() cuts the rest off where it may be a part of the secret', () => {
+  for (const rest of [
+    'hunter2, role: hunter2 }',
+    '"a"hunter2, role: any }',
+    '"a", hunter2 }',
+    '"a" } # hunter2',
+    "'a''hunter2', role: any }",
+    '"redis://:", x: hunter2@h }',
+    'redis://:hunter2, x: y }',
+  ]) {
+    assert.deepEqual(withoutSecrets([`{ password: ${rest}`]), ['{ password: …'], rest)
+  }
+  assert.deepEqual(withoutSecrets(['proxy_pass: http://hunter2']), ['proxy_pass: …'])
+  assert.deepEqual(withoutSecrets(['passes: hunter2']), ['passes: …'])
+})
+
 test('withoutSecrets() takes time in proportion to a line', () => {
   const started = process.cpuUsage().user
   withoutSecrets(['pass'.repeat(250_000), ' '.repeat(1_000_000), 'url '.repeat(250_000), '://@'.repeat(250_000)])
+  withoutSecrets([`{ ${'url: "a", '.repeat(100_000)}`, `{ ${'url: "'.repeat(100_000)}`])
   assert.ok(process.cpuUsage().user - started < 2_000_000)
 })
