@@ -127,9 +127,14 @@ export class ListeningSockets {
 
   async #bind(wish: SocketWish, wanted: ReadonlySet<string>): Promise<OpenSocket> {
     let fd = this.#tryBind(wish, wanted)
-    if (fd === -Errno.EADDRINUSE && wish.address.family === 'unix' && (await isStale(wish.address.path))) {
-      unlinkQuietly(wish.address.path)
-      fd = this.#tryBind(wish, wanted)
+    if (fd === -Errno.EADDRINUSE && wish.address.family === 'unix') {
+      const { path } = wish.address
+      const obstacle = await findObstacle(path)
+      if (obstacle === 'stale' || obstacle === 'gone') {
+        if (obstacle === 'stale') unlinkQuietly(path)
+        fd = this.#tryBind(wish, wanted)
+      }
+      if (fd === -Errno.EADDRINUSE) throw bindFailed(wish, -fd, obstacleRemedies[obstacle])
     }
     if (fd < 0) throw bindFailed(wish, -fd)
     const { key } = wish
@@ -164,22 +169,36 @@ function overlaps(a: SocketAddress, b: SocketAddress): boolean {
   return a.family !== 'unix' && b.family !== 'unix' && a.family === b.family && a.port === b.port
 }
 
-/** Whether a socket file is left over from a process that is gone: nobody answers on it. */
-function isStale(path: string): Promise<boolean> {
+/** What keeps a unix socket from being bound; a stale one is left over from a process that is gone. */
+type Obstacle = 'gone' | 'stale' | 'answering' | 'unknown' | 'no-socket'
+
+const obstacleRemedies: Readonly<Record<Obstacle, string>> = {
+  gone: 'another process binds it at this moment; try again, or choose another path',
+  stale: 'nobody answers on the socket that lies there, and it cannot be removed; let mcs-lb write to the directory',
+  answering: 'another process answers on it; stop that (`ss -lxp` names it), or choose another path',
+  unknown: 'a socket lies there, and whether a process has it cannot be seen; remove it, or choose another path',
+  'no-socket': 'it exists and is no socket; remove it, or choose another path',
+}
+
+function findObstacle(path: string): Promise<Obstacle> {
   try {
-    if (!lstatSync(path).isSocket()) return Promise.resolve(false)
-  } catch {
-    return Promise.resolve(false)
+    if (!lstatSync(path).isSocket()) return Promise.resolve('no-socket')
+  } catch (error) {
+    return Promise.resolve((error as NodeJS.ErrnoException).code === 'ENOENT' ? 'gone' : 'unknown')
   }
   return new Promise((resolve) => {
     const probe = connect(path)
-    const settle = (stale: boolean) => {
+    const settle = (obstacle: Obstacle) => {
       probe.destroy()
-      resolve(stale)
+      resolve(obstacle)
     }
-    probe.setTimeout(STALE_PROBE_MS, () => settle(false))
-    probe.once('connect', () => settle(false))
-    probe.once('error', (error: NodeJS.ErrnoException) => settle(error.code === 'ECONNREFUSED'))
+    // A full backlog is an answer too: a process has the socket.
+    probe.setTimeout(STALE_PROBE_MS, () => settle('answering'))
+    probe.once('connect', () => settle('answering'))
+    probe.once('error', ({ code }: NodeJS.ErrnoException) => {
+      if (code === 'ECONNREFUSED') settle('stale')
+      else settle(code === 'EAGAIN' ? 'answering' : 'unknown')
+    })
   })
 }
 
@@ -205,16 +224,18 @@ function unlinkQuietly(path: string): void {
   }
 }
 
-function bindFailed(wish: SocketWish, errno: number): McsError {
+function bindFailed(wish: SocketWish, errno: number, reason = explain(errno, wish.address)): McsError {
   const action = `Cannot bind listener "${wish.listener}" to ${formatAddress(wish.address)}`
-  return new McsError('MCS_BIND_FAILED', `${action}: ${explain(errno)}`, { source: 'system', retryable: true })
+  return new McsError('MCS_BIND_FAILED', `${action}: ${reason}`, { source: 'system', retryable: true })
 }
 
-function explain(errno: number): string {
+function explain(errno: number, { family }: SocketAddress): string {
   switch (errno) {
     case Errno.EACCES:
     case Errno.EPERM:
-      return 'permission denied; grant CAP_NET_BIND_SERVICE, use a port above 1023, or make the directory writable'
+      return family === 'unix'
+        ? 'permission denied; let the user that runs mcs-lb write to the directory'
+        : 'permission denied; grant CAP_NET_BIND_SERVICE, or use a port above 1023'
     case Errno.EADDRINUSE:
       return 'the address is in use; stop the program that has it (`ss -ltnp` names it), or choose another'
     case Errno.EADDRNOTAVAIL:

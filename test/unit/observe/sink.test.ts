@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import {
   closeSync,
   constants,
@@ -10,6 +12,7 @@ import {
   renameSync,
   statSync,
 } from 'node:fs'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { McsError } from '#src/model/errors.js'
@@ -54,6 +57,27 @@ test('Sink.open() refuses a named pipe without a reader instead of waiting for o
   const path = join(temporaryDirectory(t), 'pipe')
   closeSync(openStuckPipe(path))
   await assert.rejects(Sink.open(path), { code: 'MCS_LOG_UNWRITABLE', message: /start its reader first/ })
+})
+
+test('Sink.open() says of a socket what to write in its place', async (t) => {
+  const path = join(temporaryDirectory(t), 'socket')
+  const server = createServer().listen(path)
+  await once(server, 'listening')
+  t.after(() => server.close())
+  await assert.rejects(Sink.open(path), {
+    code: 'MCS_LOG_UNWRITABLE',
+    message: /: it is a socket; write accessLog\.to: stdout for the output of mcs-lb, or name a file$/,
+  })
+})
+
+test('Sink.open() says which limit to raise where no descriptor is left', async (t) => {
+  const path = join(temporaryDirectory(t), 'a.log')
+  const program = `import { execFileSync } from 'node:child_process'
+import { Sink } from ${JSON.stringify(import.meta.resolve('#src/observe/sink.js'))}
+execFileSync('prlimit', ['--pid', process.pid, '--nofile=3:'])
+await Sink.open(${JSON.stringify(path)}).catch((error) => console.log(error.message))`
+  const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' })
+  assert.match(stdout, /: no file descriptor is left; raise the limit: LimitNOFILE under systemd/)
 })
 
 test('Sink.reopen() leaves what was taken before in the old file and puts the rest into the new one', async (t) => {
