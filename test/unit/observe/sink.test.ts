@@ -100,7 +100,7 @@ test('Sink.reopen() waits for a slow old file with what was taken before', async
   for (let i = 0; i < 2000; i++) sink.write(line(i))
   await waitUntil('the pipe is full', async () => !(await sink.flush(5)))
   renameSync(path, `${path}.1`)
-  const reopened = sink.reopen()
+  const reopened = sink.reopen(60_000)
   await waitUntil('the new file is opened', () => existsSync(path))
   let text = ''
   await waitUntil('the pipe is drained', () => {
@@ -113,6 +113,33 @@ test('Sink.reopen() waits for a slow old file with what was taken before', async
   await sink.close()
   assert.equal(text.split('\n').length, 2001)
   assert.equal(readFileSync(path, 'utf8'), 'after\n')
+})
+
+test('Sink.reopen() says when the old file takes nothing, and goes over to the new one all the same', async (t) => {
+  const path = join(temporaryDirectory(t), 'pipe')
+  const reader = openStuckPipe(path)
+  t.after(() => closeSync(reader))
+  const sink = await Sink.open(path, { retryMs: 1 })
+  for (let i = 0; i < 2000; i++) sink.write(line(i))
+  await waitUntil('the pipe is full', async () => !(await sink.flush(5)))
+  renameSync(path, `${path}.1`)
+  await assert.rejects(sink.reopen(5), {
+    code: 'MCS_LOG_UNWRITABLE',
+    message:
+      /^Cannot go on in the new log file ".*pipe" yet: \d+ bytes wait for the earlier one; look at what reads that/,
+  })
+  sink.write('after\n')
+  let text = ''
+  await waitUntil('the pipe is drained', () => {
+    text += drainPipe(reader)
+    return sink.written === 2001
+  })
+  await sink.close()
+  assert.equal(
+    text + drainPipe(reader) + readFileSync(path, 'utf8'),
+    `${Array.from({ length: 2000 }, (_, i) => line(i)).join('')}after\n`,
+  )
+  assert.equal(sink.dropped, 0)
 })
 
 test('Sink.reopen() keeps the old file when the new one cannot be opened', async (t) => {
