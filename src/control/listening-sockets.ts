@@ -54,7 +54,7 @@ const STALE_PROBE_MS = 1000
 /** The listening sockets of the process, opened and closed by main alone. */
 export class ListeningSockets {
   readonly #byKey = new Map<string, OpenSocket>()
-  /** Unix sockets whose file is gone: they only wait to be let go, and their address is free to be bound anew. */
+  /** Unix sockets whose file is gone: they only wait to be let go, and their address is free, or bound anew. */
   readonly #unlinked = new Set<OpenSocket>()
   #lastId = 0
 
@@ -63,14 +63,24 @@ export class ListeningSockets {
     return [...this.#byKey.values(), ...this.#unlinked]
   }
 
+  /** Whether somebody has deleted the file of a unix socket that is served: no new client finds it. */
+  get hasLostFiles(): boolean {
+    return [...this.#byKey.values()].some(hasLostFile)
+  }
+
   /**
-   * Opens what is not open yet, bound and not listening. Throws MCS_BIND_FAILED, having closed what it opened. The
-   * result has the sockets by key, and `undo` for a reload that is given up.
+   * Opens what is not open yet, or has lost its file, bound and not listening. Throws MCS_BIND_FAILED, having closed
+   * what it opened. The result has the sockets by key, and `undo` for a reload that is given up.
    */
   async open(wishes: readonly SocketWish[]): Promise<{ sockets: ReadonlyMap<string, OpenSocket>; undo(): void }> {
     const opened: OpenSocket[] = []
+    const replaced: OpenSocket[] = []
     const undo = () => {
       for (const socket of opened) this.close(socket)
+      for (const socket of replaced) {
+        this.#unlinked.delete(socket)
+        this.#byKey.set(socket.key, socket)
+      }
       this.endSharing()
     }
     const sockets = new Map<string, OpenSocket>()
@@ -78,9 +88,14 @@ export class ListeningSockets {
     try {
       for (const wish of wishes) {
         const known = this.#byKey.get(wish.key)
-        const socket = known ?? (await this.#bind(wish, wanted))
-        if (known === undefined) opened.push(socket)
+        const isKept = known !== undefined && !hasLostFile(known)
+        const socket = isKept ? known : await this.#bind(wish, wanted)
         sockets.set(wish.key, socket)
+        if (isKept) continue
+        opened.push(socket)
+        if (known === undefined) continue
+        replaced.push(known)
+        this.#unlinked.add(known)
       }
     } catch (error) {
       undo()
@@ -108,7 +123,8 @@ export class ListeningSockets {
       return
     }
     unlinkOwn(socket, socket.address.path)
-    this.#byKey.delete(socket.key)
+    // Where the file was lost another socket has the key by now.
+    if (this.#byKey.get(socket.key) === socket) this.#byKey.delete(socket.key)
     this.#unlinked.add(socket)
   }
 
@@ -208,6 +224,16 @@ function identityOf(path: string): string | undefined {
     return `${stat.dev}:${stat.ino}:${stat.birthtimeNs}`
   } catch {
     return undefined
+  }
+}
+
+/** What another program has put there is not ours to replace, so only a path where nothing is counts. */
+function hasLostFile({ address }: OpenSocket): boolean {
+  if (address.family !== 'unix') return false
+  try {
+    return lstatSync(address.path, { throwIfNoEntry: false }) === undefined
+  } catch {
+    return false
   }
 }
 

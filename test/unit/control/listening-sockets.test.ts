@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, existsSync, readdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import test, { type TestContext } from 'node:test'
@@ -188,4 +188,44 @@ test('ListeningSockets.open() binds a socket file anew whose socket was about to
   sockets.retire(socket!)
   await serve(sockets, { family: 'unix', path })
   assert.equal(await outcomeOf(path), 'connected')
+})
+
+test('ListeningSockets.open() binds a unix socket anew whose file somebody has deleted', async (t) => {
+  const sockets = createSockets(t)
+  const path = join(temporaryDirectory(t), 'a.sock')
+  const [first] = await serve(sockets, { family: 'unix', path })
+  assert.equal(sockets.hasLostFiles, false)
+  rmSync(path)
+  assert.equal(sockets.hasLostFiles, true)
+  const [second] = await serve(sockets, { family: 'unix', path })
+  assert.notEqual(second, first)
+  assert.deepEqual(sockets.list(), [second, first])
+  assert.equal(await outcomeOf(path), 'connected')
+  sockets.retire(first!)
+  sockets.close(first!)
+  assert.deepEqual(sockets.list(), [second])
+  assert.equal(await outcomeOf(path), 'connected')
+})
+
+test('ListeningSockets.open() has the earlier socket again when a new one in its place is given up', async (t) => {
+  const sockets = createSockets(t)
+  const path = join(temporaryDirectory(t), 'a.sock')
+  const [first] = await serve(sockets, { family: 'unix', path })
+  rmSync(path)
+  const { undo } = await sockets.open([wish({ family: 'unix', path })])
+  undo()
+  assert.deepEqual(sockets.list(), [first])
+  assert.equal(existsSync(path), false)
+})
+
+test('ListeningSockets.open() keeps a unix socket in whose place another program has put its own', async (t) => {
+  const sockets = createSockets(t)
+  const path = join(temporaryDirectory(t), 'a.sock')
+  const [first] = await serve(sockets, { family: 'unix', path })
+  rmSync(path)
+  const other = createServer().listen(path)
+  await once(other, 'listening')
+  t.after(() => other.close())
+  assert.deepEqual(await serve(sockets, { family: 'unix', path }), [first])
+  assert.equal(sockets.hasLostFiles, false)
 })
