@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs'
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { McsError } from '../model/errors.ts'
 import { socketPathLimitBytes } from './socket-file.ts'
@@ -29,6 +30,7 @@ export async function adminRequest(
   timeoutMs: number = answerTimeoutMs,
 ): Promise<AdminAnswer> {
   try {
+    if (socket === '') throw new Error('an empty path names no socket')
     const { status, text } = await exchange(socket, method, path, timeoutMs)
     return { status, body: parse(text) }
   } catch (error) {
@@ -76,15 +78,31 @@ function parse(text: string): unknown {
   }
 }
 
+const noSocket = 'it is no socket; give the admin.socket of mcs-lb by --socket, or its file by --config'
+
 const remedies: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such socket; is mcs-lb running, and is this its admin.socket? Give --socket or --config',
+  ENOTDIR: 'there is no such socket, as what it should lie in is no directory; give --socket or --config',
   ECONNREFUSED: 'no process answers there; start mcs-lb, or give --socket or --config',
   EACCES: 'permission denied; run this as the user that mcs-lb runs as, or as root',
 }
 
+/** Whether something else is there, of which the kernel only says that the connection is refused. */
+function isOther(path: string): boolean {
+  try {
+    return !statSync(path).isSocket()
+  } catch {
+    return false
+  }
+}
+
 function unreachable(socket: string, error: unknown): McsError {
   const code = error instanceof Error && 'code' in error ? String(error.code) : ''
-  const reason = remedies[code] ?? `${error instanceof Error ? error.message : error}; look at the log of mcs-lb`
+  // Node takes an empty path for none, and asks port 80.
+  const isNone = socket === '' || (code === 'ECONNREFUSED' && isOther(socket))
+  const reason =
+    (isNone ? noSocket : remedies[code]) ??
+    `${error instanceof Error ? error.message : error}; look at the log of mcs-lb`
   return new McsError('MCS_ADMIN_UNREACHABLE', `Cannot ask mcs-lb on "${socket}": ${reason}`, {
     source: 'system',
     retryable: true,

@@ -21,6 +21,12 @@ export interface AdminLog {
   error(message: string, fields?: Record<string, unknown>): void
 }
 
+export interface AdminServer {
+  close(): Promise<void>
+  /** Whether its socket file is still there: without it no client finds it. */
+  hasFile(): Promise<boolean>
+}
+
 export interface AdminOptions {
   /** Absolute path of the unix socket, at most 107 bytes; its directory exists. */
   readonly socket: string
@@ -33,7 +39,7 @@ export interface AdminOptions {
  *
  * @throws {McsError} MCS_ADMIN_FAILED where the socket cannot be opened; nothing is left behind.
  */
-export async function startAdmin(options: AdminOptions): Promise<{ close(): Promise<void> }> {
+export async function startAdmin(options: AdminOptions): Promise<AdminServer> {
   const server = createBoundedServer((request, response) => {
     respond(request, response, options).catch((error: unknown) => {
       options.log.error('The admin API could not answer', { error: String(error) })
@@ -43,6 +49,7 @@ export async function startAdmin(options: AdminOptions): Promise<{ close(): Prom
   const file = await publishSocket(server, options.socket)
   server.on('error', (error) => options.log.error('The admin socket failed', { error: error.message }))
   return {
+    hasFile: () => file.exists(),
     async close() {
       await file.release()
       await closeServer(server)

@@ -18,6 +18,8 @@ const publishRounds = 100
 export interface SocketFile {
   /** Removes the file if it is still the one that was published. Call it before the server is closed. */
   release(): Promise<void>
+  /** Whether there is a file at its path, this one or another; true where that cannot be seen. */
+  exists(): Promise<boolean>
 }
 
 interface Identity {
@@ -49,7 +51,7 @@ export async function publishSocket(server: Server, path: string): Promise<Socke
     await chmod(bound, 0o600)
     await publish(bound, path)
     const identity = await lstat(path)
-    return { release: () => release(path, identity) }
+    return { release: () => release(path, identity), exists: () => exists(path) }
   } catch (error) {
     server.close()
     throw error instanceof McsError ? error : failed(path, describe(error), 'check the path and its filesystem', error)
@@ -145,6 +147,13 @@ async function release(path: string, published: Identity): Promise<void> {
   const found = await lstatIfAny(path).catch(() => null)
   // The bound socket holds its inode, so the number cannot have been given to another file.
   if (found !== null && isSame(found, published)) await unlink(path).catch(() => {})
+}
+
+function exists(path: string): Promise<boolean> {
+  return lstatIfAny(path).then(
+    (found) => found !== null,
+    () => true,
+  )
 }
 
 async function lstatIfAny(path: string) {

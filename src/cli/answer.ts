@@ -1,16 +1,59 @@
 import type { AdminAnswer } from '../admin/client.ts'
+import type { ReloadResult, ServiceStatus } from '../control/service.ts'
 import { type ErrorCode, errorCodes, McsError } from '../model/errors.ts'
 
 /** The error for an answer that is not what was asked for: with the process's own code, else MCS_ADMIN_UNREACHABLE. */
 export function refuse(socket: string, action: string, answer: AdminAnswer): McsError {
-  const { error } = (answer.body ?? {}) as { error?: { code?: string; message?: string } }
-  const said = error?.message ?? 'nothing that this version understands; use the version that runs'
-  const code = error?.code
+  const { code, message: text } = fieldsOf(fieldsOf(answer.body).error)
+  const said = isText(text) ? text : 'nothing that this version understands; use the version that runs'
   if (isErrorCode(code)) return new McsError(code, said, { source: 'system' })
   const message = `Cannot ${action} mcs-lb on "${socket}": it answered ${answer.status}: ${said}`
   return new McsError('MCS_ADMIN_UNREACHABLE', message, { source: 'system', retryable: true })
 }
 
-function isErrorCode(code: string | undefined): code is ErrorCode {
-  return code !== undefined && Object.hasOwn(errorCodes, code)
+/** Whether an answer is that of a reload: another version, or another program, may be what answered. */
+export function isReloadAnswer(answer: AdminAnswer): answer is { status: 200 | 422; body: ReloadResult } {
+  const body = fieldsOf(answer.body)
+  if (typeof body.generation !== 'number') return false
+  if (answer.status === 422) return body.outcome === 'refused' && isListOf(body.errors, isReloadFault)
+  if (answer.status !== 200) return false
+  if (body.outcome === 'unchanged') return true
+  return body.outcome === 'serving' && typeof body.durationMs === 'number' && isListOf(body.warnings, isText)
+}
+
+/** Whether an answer has the parts of a status that are printed. */
+export function isStatusAnswer(answer: AdminAnswer): answer is { status: 200; body: ServiceStatus } {
+  const body = fieldsOf(answer.body)
+  return (
+    answer.status === 200 &&
+    ['lastReload', 'connections', 'descriptors', 'accessLog'].every((key) => isMap(body[key])) &&
+    ['listeners', 'workers', 'generations'].every((key) => isListOf(body[key], isMap)) &&
+    isListOf(body.listeners, (row) => Array.isArray(fieldsOf(row).addresses)) &&
+    isListOf(body.upstreams, (row) => isListOf(fieldsOf(row).backends, isMap))
+  )
+}
+
+function isReloadFault(fault: unknown): boolean {
+  const { code, message, hint } = fieldsOf(fault)
+  return isText(code) && isText(message) && isText(hint)
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string'
+}
+
+function isListOf(value: unknown, isItem: (item: unknown) => boolean): boolean {
+  return Array.isArray(value) && value.every(isItem)
+}
+
+function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
+  return isMap(value) ? value : {}
+}
+
+function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function isErrorCode(code: unknown): code is ErrorCode {
+  return isText(code) && Object.hasOwn(errorCodes, code)
 }

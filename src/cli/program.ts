@@ -163,11 +163,20 @@ function fileCommand(program: Command, name: string, description: string): Comma
 }
 
 function configOption(): Option {
-  return new Option('-c, --config <file>', 'the configuration file').env('MCS_LB_CONFIG').default(defaultConfigFile)
+  return new Option('-c, --config <file>', 'the configuration file')
+    .env('MCS_LB_CONFIG')
+    .default(defaultConfigFile)
+    .argParser(parseFile)
 }
 
 function durationOption(flags: string, description: string, preset: string): Option {
   return new Option(flags, description).argParser(parseTime).default(parseTime(preset), preset)
+}
+
+/** As a path, empty text is the current folder, and a message would not show where it comes from. */
+function parseFile(text: string): string {
+  if (text !== '') return text
+  throw new InvalidArgumentError('It is empty; name a file.')
 }
 
 function parseTime(text: string): number {

@@ -1,7 +1,7 @@
 import type { ReloadFault, ReloadResult } from '../control/service.ts'
 import type { ConfigIssue } from '../model/errors.ts'
 import { askProcess } from './admin-socket.ts'
-import { refuse } from './answer.ts'
+import { isReloadAnswer, refuse } from './answer.ts'
 import { ExitCode } from './exit-code.ts'
 import { harmless } from './harmless.ts'
 import { printIssues, printJson, printLine } from './print.ts'
@@ -10,8 +10,8 @@ import type { AdminCommandOptions } from './program.ts'
 /** `mcs-lb reload`: waits for the running process's answer and exits by it: 0, or 78 where it refused the file. */
 export async function reload(options: AdminCommandOptions): Promise<ExitCode> {
   const { socket, answer } = await askProcess(options, 'POST', '/reload')
-  if (answer.status !== 200 && answer.status !== 422) throw refuse(socket, 'reload', answer)
-  const result = answer.body as ReloadResult
+  if (!isReloadAnswer(answer)) throw refuse(socket, 'reload', answer)
+  const result = answer.body
   if (options.json) printJson(withoutEmptyHints(result))
   else await printResult(result)
   return exitCodeOf(result)

@@ -9,7 +9,10 @@ export interface Refusal {
   readonly hint: string
 }
 
-export type ParsedAddress = { readonly address: SocketAddress } | Refusal
+/** A refused address may be one all the same, which no connection leads to. */
+type AddressRefusal = Refusal & { readonly isNoDestination?: boolean }
+
+export type ParsedAddress = { readonly address: SocketAddress } | AddressRefusal
 
 const forms = 'write it as 10.0.0.1:9100, [::1]:9100 or unix:/run/chat.sock'
 
@@ -29,7 +32,8 @@ export function parseAddress(text: string, role: AddressRole): ParsedAddress {
 
 function parseIpv4(text: string, host: string, port: number, role: AddressRole): ParsedAddress {
   if (isIPv4(host)) {
-    return host === '0.0.0.0' && role === 'server' ? notADestination(text) : { address: { family: 'ipv4', host, port } }
+    const refusal = role === 'server' ? notAnIpv4Destination(text, host) : undefined
+    return refusal ?? { address: { family: 'ipv4', host, port } }
   }
   if (host === '' || host === '*') {
     return role === 'server'
@@ -55,7 +59,9 @@ function parseIpv6(text: string, host: string, port: number, role: AddressRole):
       .flatMap((n) => [n >> 8, n & 255])
     return refuse(`${quote(text)} is an IPv4 address in IPv6 form`, `write ${bytes.join('.')}:${port}`)
   }
-  if (shortest === '::' && role === 'server') return notADestination(text)
+  if (role === 'server' && shortest === '::') return notADestination(text, 'every address')
+  // ff00::/8 of RFC 4291, and the shortest form leaves out no digit of such a group.
+  if (role === 'server' && /^ff[0-9a-f]{2}:/.test(shortest)) return notADestination(text, 'a multicast address')
   return { address: { family: 'ipv6', host: shortest, port } }
 }
 
@@ -93,8 +99,17 @@ export function hasControlCharacter(text: string): boolean {
   return false
 }
 
-function notADestination(text: string): Refusal {
-  return refuse(`${quote(text)} is every address and no destination`, 'write the address of one server')
+/** Addresses that no TCP connection can have at its other end: 224.0.0.0/4 is that of RFC 5771. */
+function notAnIpv4Destination(text: string, host: string): AddressRefusal | undefined {
+  if (host === '0.0.0.0') return notADestination(text, 'every address')
+  if (host === '255.255.255.255') return notADestination(text, 'the broadcast address')
+  const first = Number.parseInt(host, 10)
+  return first >= 224 && first <= 239 ? notADestination(text, 'a multicast address') : undefined
+}
+
+function notADestination(text: string, what: string): AddressRefusal {
+  const message = `${quote(text)} is ${what} and no destination`
+  return { message, hint: 'write the address of one server', isNoDestination: true }
 }
 
 function refuse(message: string, hint: string): Refusal {

@@ -1,7 +1,7 @@
 import { dirname } from 'node:path'
 import { formatAddress } from '../model/address.ts'
 import { BoundAddresses } from './bound-addresses.ts'
-import { checkPersistPaths } from './cross-path.ts'
+import { checkWrittenPaths } from './cross-path.ts'
 import type { Fault } from './fault.ts'
 import type { Machine } from './machine.ts'
 import { nearest } from './nearest.ts'
@@ -33,7 +33,7 @@ export function checkAcross(data: unknown, configFile: string, machine: Machine)
     ...servers.flatMap(checkDuplicates),
     ...servers.flatMap((list) => checkLoops(list, bound, machine)),
     ...[binds, ...servers].flatMap(checkUnixPaths),
-    ...checkPersistPaths({ data, configFile, baseDirectory, addresses: [...binds, ...servers.flat()], machine }),
+    ...checkWrittenPaths({ data, configFile, baseDirectory, addresses: [...binds, ...servers.flat()], machine }),
     ...(total > maxServers ? [tooManyServers(total)] : []),
   ]
 }

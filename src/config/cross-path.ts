@@ -16,28 +16,46 @@ export interface PathCheck {
 }
 
 /**
- * Faults of files that sticky entries are to be written to, and that are something else: the configuration file, what
- * another key names, or the file of another upstream. Paths are compared as what symbolic links make of them here.
+ * Faults of paths that this program writes to, and that are something else: the configuration file, what another key
+ * names, or the file of another upstream. Paths are compared as what symbolic links make of them here.
  */
-export function checkPersistPaths({ data, configFile, baseDirectory, addresses, machine }: PathCheck): Fault[] {
+export function checkWrittenPaths(check: PathCheck): Fault[] {
+  const { data, configFile, baseDirectory, addresses } = check
+  const owners = new Owners(check.machine)
+  owners.note(configFile, 'this is the configuration file')
+  const named = namedFiles(data, baseDirectory)
+  const isOf = (key: string) => (file: NamedFile) => formatPath(file.path) === key
+  const sockets = addresses.flatMap(({ path, address }): NamedFile[] =>
+    address.family === 'unix' ? [{ path, file: address.path }] : [],
+  )
+  owners.noteKeys(named.filter(({ path }) => !writtenKeys.has(formatPath(path))))
+  // That two of them are the same, or one of them a server, is for the checks of addresses to say.
+  const bound = sockets.filter(({ path }) => path[0] !== 'upstreams')
+  const faults = bound.flatMap((socket) => owners.faultOf(socket, 'write another path'))
+  owners.noteKeys(sockets)
+  const directories = named.filter(isOf('state.directory'))
+  faults.push(...directories.flatMap((directory) => owners.faultOf(directory, 'write another path')))
+  owners.noteKeys(directories)
+  for (const { name, file } of lastGoodFiles(data, baseDirectory))
+    owners.note(file, `the last good members of the upstream ${quote(name)} are kept in it`)
+  const logs = named.filter(isOf('accessLog.to'))
+  faults.push(...logs.flatMap((log) => owners.faultOf(log, 'write another file')))
+  owners.noteKeys(logs)
+  return [...faults, ...persistFaults(data, baseDirectory, owners)]
+}
+
+/** Keys whose path is written to, each of which is checked in its turn. */
+const writtenKeys: ReadonlySet<string> = new Set(['accessLog.to', 'admin.socket', 'state.directory'])
+
+function persistFaults(data: unknown, baseDirectory: string, owners: Owners): Fault[] {
   const wanted = entriesOf(member(data, 'upstreams')).flatMap(([name, upstream]) => {
     const path = member(member(member(upstream, 'sticky'), 'persist'), 'path')
     return typeof path === 'string' && path.includes('/') ? [{ name, file: resolve(baseDirectory, path) }] : []
   })
-  if (wanted.length === 0) return []
-  const owners = new Map<string, string>([[machine.realPath(configFile), 'this is the configuration file']])
-  const note = (file: string, message: string) => {
-    const real = machine.realPath(file)
-    if (!owners.has(real)) owners.set(real, message)
-  }
-  for (const { path, file } of namedFiles(data, baseDirectory, addresses))
-    note(file, `${formatPath(path)} names it too`)
-  for (const { name, file } of lastGoodFiles(data, baseDirectory))
-    note(file, `the last good members of the upstream ${quote(name)} are kept in it`)
   return wanted.flatMap(({ name, file }): Fault[] => {
-    const [message, first] = [owners.get(machine.realPath(file)), owners.get(machine.realPath(`${file}.new`))]
-    note(file, `entries of the upstream ${quote(name)} are kept in this file already`)
-    note(`${file}.new`, `a save of the upstream ${quote(name)} writes this file first`)
+    const [message, first] = [owners.of(file), owners.of(`${file}.new`)]
+    owners.note(file, `entries of the upstream ${quote(name)} are kept in this file already`)
+    owners.note(`${file}.new`, `a save of the upstream ${quote(name)} writes this file first`)
     const path = ['upstreams', name, 'sticky', 'persist', 'path']
     const hint = 'write another file'
     if (message !== undefined) return [{ path, on: 'value', message, hint }]
@@ -51,11 +69,38 @@ interface NamedFile {
   readonly file: string
 }
 
-/** Every other file, folder and socket that the file names. */
-function namedFiles(data: unknown, baseDirectory: string, addresses: readonly PlacedAddress[]): NamedFile[] {
-  const files: NamedFile[] = addresses.flatMap(({ path, address }) =>
-    address.family === 'unix' ? [{ path, file: address.path }] : [],
-  )
+/** What each path is already. */
+class Owners {
+  readonly #machine: Machine
+  readonly #messages = new Map<string, string>()
+
+  constructor(machine: Machine) {
+    this.#machine = machine
+  }
+
+  of(file: string): string | undefined {
+    return this.#messages.get(this.#machine.realPath(file))
+  }
+
+  /** The first message stays. */
+  note(file: string, message: string): void {
+    const real = this.#machine.realPath(file)
+    if (!this.#messages.has(real)) this.#messages.set(real, message)
+  }
+
+  noteKeys(files: readonly NamedFile[]): void {
+    for (const { path, file } of files) this.note(file, `${formatPath(path)} names it too`)
+  }
+
+  faultOf({ path, file }: NamedFile, hint: string): Fault[] {
+    const message = this.of(file)
+    return message === undefined ? [] : [{ path, on: 'value', message, hint }]
+  }
+}
+
+/** Every file, folder and socket that a key names, but for files of sticky entries. */
+function namedFiles(data: unknown, baseDirectory: string): NamedFile[] {
+  const files: NamedFile[] = []
   visit(data, schema, [], (text, path) => {
     if (path.at(-2) !== 'persist') files.push({ path, file: resolve(baseDirectory, text) })
   })

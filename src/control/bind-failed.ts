@@ -2,10 +2,15 @@ import { Errno, errnoName } from '../kernel/errno.ts'
 import { formatAddress, type SocketAddress } from '../model/address.ts'
 import { McsError } from '../model/errors.ts'
 
-/** MCS_BIND_FAILED for an address of a listener, with what would do about the error number. */
-export function bindFailed(listener: string, address: SocketAddress, errno: number): McsError {
+/** MCS_BIND_FAILED for an address of a listener; `reason` says why, and what would do about it. */
+export function bindFailed(
+  listener: string,
+  address: SocketAddress,
+  errno: number,
+  reason = explain(errno, address),
+): McsError {
   const action = `Cannot bind listener "${listener}" to ${formatAddress(address)}`
-  return new McsError('MCS_BIND_FAILED', `${action}: ${explain(errno, address)}`, { source: 'system', retryable: true })
+  return new McsError('MCS_BIND_FAILED', `${action}: ${reason}`, { source: 'system', retryable: true })
 }
 
 function explain(errno: number, { family }: SocketAddress): string {
@@ -13,7 +18,7 @@ function explain(errno: number, { family }: SocketAddress): string {
     case Errno.EACCES:
     case Errno.EPERM:
       return family === 'unix'
-        ? 'permission denied; make the directory writable for the user that this runs as'
+        ? 'permission denied; let the user that runs mcs-lb write to the directory'
         : 'permission denied; grant CAP_NET_BIND_SERVICE, or use a port above 1023'
     case Errno.EADDRINUSE:
       return 'the address is in use; stop the program that has it (`ss -ltnp` names it), or choose another'

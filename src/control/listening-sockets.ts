@@ -54,7 +54,7 @@ const STALE_PROBE_MS = 1000
 /** The listening sockets of the process, opened and closed by main alone. */
 export class ListeningSockets {
   readonly #byKey = new Map<string, OpenSocket>()
-  /** Unix sockets whose file is gone: they only wait to be let go, and their address is free to be bound anew. */
+  /** Unix sockets whose file is gone: they only wait to be let go, and their address is free, or bound anew. */
   readonly #unlinked = new Set<OpenSocket>()
   #lastId = 0
 
@@ -63,14 +63,24 @@ export class ListeningSockets {
     return [...this.#byKey.values(), ...this.#unlinked]
   }
 
+  /** Whether somebody has deleted the file of a unix socket that is served: no new client finds it. */
+  get hasLostFiles(): boolean {
+    return [...this.#byKey.values()].some(hasLostFile)
+  }
+
   /**
-   * Opens what is not open yet, bound and not listening. Throws MCS_BIND_FAILED, having closed what it opened. The
-   * result has the sockets by key, and `undo` for a reload that is given up.
+   * Opens what is not open yet, or has lost its file, bound and not listening. Throws MCS_BIND_FAILED, having closed
+   * what it opened. The result has the sockets by key, and `undo` for a reload that is given up.
    */
   async open(wishes: readonly SocketWish[]): Promise<{ sockets: ReadonlyMap<string, OpenSocket>; undo(): void }> {
     const opened: OpenSocket[] = []
+    const replaced: OpenSocket[] = []
     const undo = () => {
       for (const socket of opened) this.close(socket)
+      for (const socket of replaced) {
+        this.#unlinked.delete(socket)
+        this.#byKey.set(socket.key, socket)
+      }
       this.endSharing()
     }
     const sockets = new Map<string, OpenSocket>()
@@ -78,9 +88,14 @@ export class ListeningSockets {
     try {
       for (const wish of wishes) {
         const known = this.#byKey.get(wish.key)
-        const socket = known ?? (await this.#bind(wish, wanted))
-        if (known === undefined) opened.push(socket)
+        const isKept = known !== undefined && !hasLostFile(known)
+        const socket = isKept ? known : await this.#bind(wish, wanted)
         sockets.set(wish.key, socket)
+        if (isKept) continue
+        opened.push(socket)
+        if (known === undefined) continue
+        replaced.push(known)
+        this.#unlinked.add(known)
       }
     } catch (error) {
       undo()
@@ -108,7 +123,8 @@ export class ListeningSockets {
       return
     }
     unlinkOwn(socket, socket.address.path)
-    this.#byKey.delete(socket.key)
+    // Where the file was lost another socket has the key by now.
+    if (this.#byKey.get(socket.key) === socket) this.#byKey.delete(socket.key)
     this.#unlinked.add(socket)
   }
 
@@ -127,9 +143,14 @@ export class ListeningSockets {
 
   async #bind(wish: SocketWish, wanted: ReadonlySet<string>): Promise<OpenSocket> {
     let fd = this.#tryBind(wish, wanted)
-    if (fd === -Errno.EADDRINUSE && wish.address.family === 'unix' && (await isStale(wish.address.path))) {
-      unlinkQuietly(wish.address.path)
-      fd = this.#tryBind(wish, wanted)
+    if (fd === -Errno.EADDRINUSE && wish.address.family === 'unix') {
+      const { path } = wish.address
+      const obstacle = await findObstacle(path)
+      if (obstacle === 'stale' || obstacle === 'gone') {
+        if (obstacle === 'stale') unlinkQuietly(path)
+        fd = this.#tryBind(wish, wanted)
+      }
+      if (fd === -Errno.EADDRINUSE) throw bindFailed(wish.listener, wish.address, -fd, obstacleRemedies[obstacle])
     }
     if (fd < 0) throw bindFailed(wish.listener, wish.address, -fd)
     const { key } = wish
@@ -164,22 +185,36 @@ function overlaps(a: SocketAddress, b: SocketAddress): boolean {
   return a.family !== 'unix' && b.family !== 'unix' && a.family === b.family && a.port === b.port
 }
 
-/** Whether a socket file is left over from a process that is gone: nobody answers on it. */
-function isStale(path: string): Promise<boolean> {
+/** What keeps a unix socket from being bound; a stale one is left over from a process that is gone. */
+type Obstacle = 'gone' | 'stale' | 'answering' | 'unknown' | 'no-socket'
+
+const obstacleRemedies: Readonly<Record<Obstacle, string>> = {
+  gone: 'another process binds it at this moment; try again, or choose another path',
+  stale: 'nobody answers on the socket that lies there, and it cannot be removed; let mcs-lb write to the directory',
+  answering: 'another process answers on it; stop that (`ss -lxp` names it), or choose another path',
+  unknown: 'a socket lies there, and whether a process has it cannot be seen; remove it, or choose another path',
+  'no-socket': 'it exists and is no socket; remove it, or choose another path',
+}
+
+function findObstacle(path: string): Promise<Obstacle> {
   try {
-    if (!lstatSync(path).isSocket()) return Promise.resolve(false)
-  } catch {
-    return Promise.resolve(false)
+    if (!lstatSync(path).isSocket()) return Promise.resolve('no-socket')
+  } catch (error) {
+    return Promise.resolve((error as NodeJS.ErrnoException).code === 'ENOENT' ? 'gone' : 'unknown')
   }
   return new Promise((resolve) => {
     const probe = connect(path)
-    const settle = (stale: boolean) => {
+    const settle = (obstacle: Obstacle) => {
       probe.destroy()
-      resolve(stale)
+      resolve(obstacle)
     }
-    probe.setTimeout(STALE_PROBE_MS, () => settle(false))
-    probe.once('connect', () => settle(false))
-    probe.once('error', (error: NodeJS.ErrnoException) => settle(error.code === 'ECONNREFUSED'))
+    // A full backlog is an answer too: a process has the socket.
+    probe.setTimeout(STALE_PROBE_MS, () => settle('answering'))
+    probe.once('connect', () => settle('answering'))
+    probe.once('error', ({ code }: NodeJS.ErrnoException) => {
+      if (code === 'ECONNREFUSED') settle('stale')
+      else settle(code === 'EAGAIN' ? 'answering' : 'unknown')
+    })
   })
 }
 
@@ -189,6 +224,16 @@ function identityOf(path: string): string | undefined {
     return `${stat.dev}:${stat.ino}:${stat.birthtimeNs}`
   } catch {
     return undefined
+  }
+}
+
+/** What another program has put there is not ours to replace, so only a path where nothing is counts. */
+function hasLostFile({ address }: OpenSocket): boolean {
+  if (address.family !== 'unix') return false
+  try {
+    return lstatSync(address.path, { throwIfNoEntry: false }) === undefined
+  } catch {
+    return false
   }
 }
 

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { isatty } from 'node:tty'
-import { startAdmin } from '../admin/server.ts'
+import { type AdminServer, startAdmin } from '../admin/server.ts'
 import { loadConfig } from '../config/load.ts'
 import { digestOf, watchConfig } from '../config/watch.ts'
 import { raiseDescriptorLimit } from '../kernel/process.ts'
@@ -100,7 +100,7 @@ async function shutdown(
 class Followers {
   readonly #log: ProgramLogger
   /** The admin socket that answers; the file may ask for another, which could not be opened. */
-  #admin: { socket: string; server: { close(): Promise<void> } | null } = { socket: 'none', server: null }
+  #admin: { socket: string; server: AdminServer | null } = { socket: 'none', server: null }
   #watcher: { debounceMs: number; close(): Promise<void> } | null = null
   /** Digest of the file as it was when it was last loaded. */
   #loaded: string | undefined
@@ -125,8 +125,8 @@ class Followers {
   }
 
   async #followAdmin({ admin }: Config, service: ServingService): Promise<void> {
-    if (admin.socket === this.#admin.socket) return
     const { socket: earlier, server: previous } = this.#admin
+    if (admin.socket === earlier && (previous === null || (await previous.hasFile()))) return
     try {
       const server =
         admin.socket === 'none' ? null : await startAdmin({ socket: admin.socket, service, log: this.#log })

@@ -185,7 +185,9 @@ export class ServingService implements Service {
     const config = await this.#options.load(this.#options.configFile)
     if (this.#isDraining) throw stopping()
     const { current } = this.balancer
-    if (current !== null && sameConfig(config, current.config)) {
+    // A reload is also how to get back a socket that somebody has deleted.
+    const isServed = current !== null && sameConfig(config, current.config)
+    if (isServed && !this.balancer.sockets.hasLostFiles) {
       await this.#tellServing(config)
       return { outcome: 'unchanged', generation: this.#generation, warnings: this.#upstreams.warnings() }
     }

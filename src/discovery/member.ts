@@ -61,7 +61,7 @@ function parseParts(text: string, fields: Fields | undefined): ParsedMember {
 export function parseDestination(text: string): ParsedDestination {
   if (text.length > maxAddressCharacters || text.startsWith('unix:')) return { reason: 'bad-address' }
   const parsed = parseAddress(withBrackets(text), 'server')
-  if (!('address' in parsed)) return { reason: isEveryAddress(text) ? 'no-destination' : 'bad-address' }
+  if (!('address' in parsed)) return { reason: parsed.isNoDestination ? 'no-destination' : 'bad-address' }
   return isDestination(parsed.address) ? parsed : { reason: 'no-destination' }
 }
 
@@ -69,10 +69,6 @@ export function parseDestination(text: string): ParsedDestination {
 function withBrackets(text: string): string {
   const split = /^([0-9A-Fa-f:.]+):(\d{1,5})$/.exec(text)
   return split !== null && isIPv6(split[1] ?? '') && isIP(text) === 0 ? `[${split[1]}]:${split[2]}` : text
-}
-
-function isEveryAddress(text: string): boolean {
-  return text.startsWith('0.0.0.0:') || text.startsWith('[::]:')
 }
 
 /** Neither this network (0/8), multicast, reserved or broadcast (224/3), nor IPv6 multicast or link-local without zone. */

@@ -1,4 +1,4 @@
-import { close, constants, fstatSync, open, openSync } from 'node:fs'
+import { close, constants, fstatSync, open, openSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { isatty } from 'node:tty'
 import { McsError } from '../model/errors.ts'
@@ -55,8 +55,18 @@ function remedy(path: string, error: NodeJS.ErrnoException): string {
     case 'EISDIR':
       return 'it is a directory; name a file inside it'
     case 'ENXIO':
-      return 'it is a named pipe that nobody reads; start its reader first'
+      // systemd gives a service a socket as its output, and open(2) cannot open one, not even by /dev/stdout.
+      return isSocket(path)
+        ? 'it is a socket; write accessLog.to: stdout for the output of mcs-lb, or name a file'
+        : 'it is a named pipe that nobody reads; start its reader first'
+    case 'EMFILE':
+    case 'ENFILE':
+      return 'no file descriptor is left; raise the limit: LimitNOFILE under systemd, "ulimit -n" elsewhere'
     default:
       return `${error.message}; name a file that can be appended to`
   }
+}
+
+function isSocket(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isSocket() === true
 }

@@ -20,6 +20,7 @@ const MAX_WRITE_BYTES = 1024 * 1024
 const REPORT_INTERVAL_MS = 10_000
 const RETRY_MS = 50
 const CLOSE_TIMEOUT_MS = 1000
+const REOPEN_TIMEOUT_MS = 5000
 
 /**
  * Takes whole lines and writes them to a file or descriptor in the background, in order. A stuck pipe or a full disk
@@ -116,10 +117,12 @@ export class Sink {
 
   /**
    * Opens the file again under its name, and goes over to it when all that was taken before is written. Of several
-   * that wait for that, the latest has the file that all of them go over to. Rejects with MCS_LOG_UNWRITABLE, and then
-   * goes on with the file it has. Does nothing to a descriptor.
+   * that wait for that, the latest has the file that all of them go over to. Does nothing to a descriptor.
+   *
+   * Rejects with MCS_LOG_UNWRITABLE where the file cannot be opened, and then goes on with the one it has; and where
+   * that has not taken what was for it within `timeoutMs` (5 s), and then goes over all the same when it has.
    */
-  async reopen(): Promise<void> {
+  async reopen(timeoutMs = REOPEN_TIMEOUT_MS): Promise<void> {
     if (this.#path === undefined) return
     const fd = await openLogFile(this.#path)
     if (this.#takenBytes === this.#settledBytes) return this.#switchTo(fd)
@@ -130,7 +133,7 @@ export class Sink {
       closeQuietly(this.#reopened.fd)
       this.#reopened.fd = fd
     }
-    return this.#reopened.switched
+    if (!(await settlesWithin(this.#reopened.switched, timeoutMs))) throw this.#isLate()
   }
 
   /** Writes what was taken, for at most `timeoutMs` (1 s), loses the rest, and closes what it opened. */
@@ -221,6 +224,13 @@ export class Sink {
     this.#owned = true
   }
 
+  #isLate(): McsError {
+    const pendingBytes = this.#takenBytes - this.#settledBytes
+    const message = `Cannot go on in the new log file ${this.name} yet: ${pendingBytes} bytes wait for the earlier one`
+    const remedy = 'look at what reads that; the new one is opened, and comes after them by itself'
+    return new McsError('MCS_LOG_UNWRITABLE', `${message}; ${remedy}`, { source: 'system', retryable: true })
+  }
+
   #release(): void {
     if (this.#torn !== undefined) this.#drop(this.#torn, 'a half-written line could not be finished')
     this.#torn = undefined
@@ -242,4 +252,14 @@ export class Sink {
     const options = { source: 'system', retryable: true, cause } as const
     this.#reporter.add(count, new McsError('MCS_SYSTEM', `Cannot write log lines to ${this.name}: ${why}`, options))
   }
+}
+
+function settlesWithin(promise: Promise<void>, timeoutMs: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, timeoutMs, false)
+    void promise.then(() => {
+      clearTimeout(timer)
+      resolve(true)
+    })
+  })
 }

@@ -22,7 +22,7 @@ test('Sink.reopen() keeps one descriptor for all that ask while the earlier file
   const reopened: Promise<void>[] = []
   for (let rotation = 0; rotation < 5; rotation++) {
     renameSync(path, `${path}.${rotation}`)
-    reopened.push(sink.reopen())
+    reopened.push(sink.reopen(60_000))
     await waitUntil('the file is opened anew', () => existsSync(path))
   }
   await waitUntil('one descriptor waits', () => openDescriptors() === before + 1)

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -30,6 +31,18 @@ test('adminRequest() says what to do where there is no socket', async (t) => {
     code: 'MCS_ADMIN_UNREACHABLE',
     message: /admin\.sock": there is no such socket; is mcs-lb running.*--socket/,
   })
+})
+
+test('adminRequest() says that an empty path, a folder or a regular file is no socket', async (t) => {
+  const directory = await temporaryDirectory(t)
+  const file = join(directory, 'file')
+  writeFileSync(file, '')
+  for (const path of ['', directory, file])
+    await assert.rejects(adminRequest(path, 'GET', '/status'), {
+      code: 'MCS_ADMIN_UNREACHABLE',
+      message: `Cannot ask mcs-lb on "${path}": it is no socket; give the admin.socket of mcs-lb by --socket, or its file by --config`,
+    })
+  await assert.rejects(adminRequest(join(file, 'admin.sock'), 'GET', '/status'), { message: /is no directory; give/ })
 })
 
 test('adminRequest() refuses a path that is too long for a socket', async () => {

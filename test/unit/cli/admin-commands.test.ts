@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { McsError } from '#src/model/errors.js'
@@ -144,4 +146,36 @@ test('mcs-lb status prints tables, and JSON as the process gave it', async (t) =
   assert.match(text.stdout, /^mcs-lb 0\.1\.0, pid 4711, serving since/)
   const json = await runProgram(['status', '--json', '--socket', socket])
   assert.deepEqual(JSON.parse(json.stdout), sampleStatus)
+})
+
+test('mcs-lb reload and status exit 1 for an answer that they do not understand', async (t) => {
+  const answers: { status: number; body: unknown }[] = [
+    ...[null, {}, [], 'x', { outcome: 'serving' }, { outcome: 'x', generation: 1 }].map((body) => ({
+      status: 200,
+      body,
+    })),
+    ...[{}, { outcome: 'serving', generation: 4, durationMs: 1, warnings: [] }].map((body) => ({ status: 422, body })),
+    { status: 422, body: { outcome: 'refused', generation: 4, errors: [{}] } },
+    { status: 500, body: { error: { message: {} } } },
+  ]
+  const directory = await temporaryDirectory(t)
+  const socket = join(directory, 'foreign.sock')
+  let next = answers[0]!
+  const server = createServer((_, response) => response.writeHead(next.status).end(JSON.stringify(next.body)))
+  server.listen(socket)
+  await once(server, 'listening')
+  t.after(() => server.close())
+  const said = (action: string) =>
+    `MCS_ADMIN_UNREACHABLE: Cannot ${action} mcs-lb on "${socket}": it answered ${next.status}: nothing that this version understands; use the version that runs\n`
+  for (next of answers) {
+    for (const options of [[], ['--json']]) {
+      const reloaded = await runProgram(['reload', '--socket', socket, ...options])
+      assert.deepEqual(reloaded, { code: 1, stdout: '', stderr: said('reload') })
+      const asked = await runProgram(['status', '--socket', socket, ...options])
+      assert.deepEqual(asked, { code: 1, stdout: '', stderr: said('get the status of') })
+    }
+  }
+  const { backends: _, ...upstream } = sampleStatus.upstreams[0]!
+  next = { status: 200, body: { ...sampleStatus, upstreams: [upstream] } }
+  assert.equal((await runProgram(['status', '--socket', socket])).stderr, said('get the status of'))
 })

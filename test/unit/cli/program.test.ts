@@ -63,6 +63,18 @@ test('mcs-lb exits 2 for an argument too many and for a port that is none', asyn
   }
 })
 
+test('mcs-lb exits 2 for an empty path of the configuration file, and says where it comes from', async () => {
+  const option = await runProgram(['check', '--config', ''])
+  assert.equal(option.code, 2)
+  assert.match(
+    option.stderr,
+    /^error: option '-c, --config <file>' argument '' is invalid\. It is empty; name a file\./,
+  )
+  const variable = await runProgram(['check'], { env: { MCS_LB_CONFIG: '' } })
+  assert.equal(variable.code, 2)
+  assert.match(variable.stderr, /value '' from env 'MCS_LB_CONFIG' is invalid\. It is empty; name a file\./)
+})
+
 test('mcs-lb survives SIGUSR1 without opening an inspector', async (t) => {
   const backend = await startDemoBackend('B1')
   t.after(() => backend.stop())

@@ -55,6 +55,16 @@ test('parseAddress() refuses every address as a destination', () => {
   assert.equal(read('[0::0]:1'), `"[0::0]:1" ${refusal}`)
 })
 
+test('parseAddress() refuses multicast and broadcast as a destination', () => {
+  const refusal = (what: string) => `is ${what} and no destination | write the address of one server`
+  for (const text of ['224.0.0.1:1', '239.255.255.255:1', '[ff02::1]:1', '[ff00::]:1', '[FFFF:1::1]:1'])
+    assert.equal(read(text), `"${text}" ${refusal('a multicast address')}`)
+  assert.equal(read('255.255.255.255:1'), `"255.255.255.255:1" ${refusal('the broadcast address')}`)
+  for (const text of ['223.255.255.255:1', '240.0.0.1:1', '[fe00::1]:1', '[ff::1]:1', '[fd00::ff02:1]:1'])
+    assert.equal(read(text), text)
+  assert.equal(read('224.0.0.1:1', 'listener'), '224.0.0.1:1')
+})
+
 test('parseAddress() says what is missing', () => {
   assert.equal(read('10.0.0.1'), `"10.0.0.1" has no port | ${forms}`)
   assert.equal(read('::1:80'), '"::1:80" has no brackets | write [::1]:80')

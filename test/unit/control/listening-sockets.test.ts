@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
 import test, { type TestContext } from 'node:test'
@@ -130,8 +130,12 @@ test('ListeningSockets.open() leaves a socket file that another program answers 
   await once(server, 'listening')
   t.after(() => server.close())
   writeFileSync(file, 'precious')
-  for (const path of [socket, file]) {
-    await assert.rejects(sockets.open([wish({ family: 'unix', path })]), isBindError(/in use/))
+  for (const [path, why] of [
+    [socket, /: another process answers on it; stop that \(`ss -lxp` names it\), or choose another path$/],
+    [file, /: it exists and is no socket; remove it, or choose another path$/],
+    [directory, /: it exists and is no socket; remove it, or choose another path$/],
+  ] as const) {
+    await assert.rejects(sockets.open([wish({ family: 'unix', path })]), isBindError(why))
     assert.ok(existsSync(path))
   }
   assert.equal(await outcomeOf(socket), 'connected')
@@ -140,6 +144,18 @@ test('ListeningSockets.open() leaves a socket file that another program answers 
 test('ListeningSockets.open() says that a directory does not exist', async (t) => {
   const path = join(temporaryDirectory(t), 'missing', 'a.sock')
   await assert.rejects(createSockets(t).open([wish({ family: 'unix', path })]), isBindError(/directory does not exist/))
+})
+
+test('ListeningSockets.open() speaks of directories for a unix socket that it may not bind, and not of ports', async (t) => {
+  const directory = temporaryDirectory(t)
+  chmodSync(directory, 0o500)
+  // Root may write to every directory.
+  const isRoot = process.getuid?.() === 0
+  if (isRoot) process.seteuid?.(65_534)
+  const open = createSockets(t).open([wish({ family: 'unix', path: join(directory, 'a.sock') })])
+  if (isRoot) process.seteuid?.(0)
+  const why = /: permission denied; let the user that runs mcs-lb write to the directory$/
+  await assert.rejects(open, isBindError(why))
 })
 
 test('ListeningSockets.retire() removes a socket file at once, and close() removes none that came later', async (t) => {
@@ -172,4 +188,44 @@ test('ListeningSockets.open() binds a socket file anew whose socket was about to
   sockets.retire(socket!)
   await serve(sockets, { family: 'unix', path })
   assert.equal(await outcomeOf(path), 'connected')
+})
+
+test('ListeningSockets.open() binds a unix socket anew whose file somebody has deleted', async (t) => {
+  const sockets = createSockets(t)
+  const path = join(temporaryDirectory(t), 'a.sock')
+  const [first] = await serve(sockets, { family: 'unix', path })
+  assert.equal(sockets.hasLostFiles, false)
+  rmSync(path)
+  assert.equal(sockets.hasLostFiles, true)
+  const [second] = await serve(sockets, { family: 'unix', path })
+  assert.notEqual(second, first)
+  assert.deepEqual(sockets.list(), [second, first])
+  assert.equal(await outcomeOf(path), 'connected')
+  sockets.retire(first!)
+  sockets.close(first!)
+  assert.deepEqual(sockets.list(), [second])
+  assert.equal(await outcomeOf(path), 'connected')
+})
+
+test('ListeningSockets.open() has the earlier socket again when a new one in its place is given up', async (t) => {
+  const sockets = createSockets(t)
+  const path = join(temporaryDirectory(t), 'a.sock')
+  const [first] = await serve(sockets, { family: 'unix', path })
+  rmSync(path)
+  const { undo } = await sockets.open([wish({ family: 'unix', path })])
+  undo()
+  assert.deepEqual(sockets.list(), [first])
+  assert.equal(existsSync(path), false)
+})
+
+test('ListeningSockets.open() keeps a unix socket in whose place another program has put its own', async (t) => {
+  const sockets = createSockets(t)
+  const path = join(temporaryDirectory(t), 'a.sock')
+  const [first] = await serve(sockets, { family: 'unix', path })
+  rmSync(path)
+  const other = createServer().listen(path)
+  await once(other, 'listening')
+  t.after(() => other.close())
+  assert.deepEqual(await serve(sockets, { family: 'unix', path }), [first])
+  assert.equal(sockets.hasLostFiles, false)
 })

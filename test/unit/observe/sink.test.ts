@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import {
   closeSync,
   constants,
@@ -10,6 +12,7 @@ import {
   renameSync,
   statSync,
 } from 'node:fs'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { McsError } from '#src/model/errors.js'
@@ -56,6 +59,27 @@ test('Sink.open() refuses a named pipe without a reader instead of waiting for o
   await assert.rejects(Sink.open(path), { code: 'MCS_LOG_UNWRITABLE', message: /start its reader first/ })
 })
 
+test('Sink.open() says of a socket what to write in its place', async (t) => {
+  const path = join(temporaryDirectory(t), 'socket')
+  const server = createServer().listen(path)
+  await once(server, 'listening')
+  t.after(() => server.close())
+  await assert.rejects(Sink.open(path), {
+    code: 'MCS_LOG_UNWRITABLE',
+    message: /: it is a socket; write accessLog\.to: stdout for the output of mcs-lb, or name a file$/,
+  })
+})
+
+test('Sink.open() says which limit to raise where no descriptor is left', async (t) => {
+  const path = join(temporaryDirectory(t), 'a.log')
+  const program = `import { execFileSync } from 'node:child_process'
+import { Sink } from ${JSON.stringify(import.meta.resolve('#src/observe/sink.js'))}
+execFileSync('prlimit', ['--pid', process.pid, '--nofile=3:'])
+await Sink.open(${JSON.stringify(path)}).catch((error) => console.log(error.message))`
+  const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' })
+  assert.match(stdout, /: no file descriptor is left; raise the limit: LimitNOFILE under systemd/)
+})
+
 test('Sink.reopen() leaves what was taken before in the old file and puts the rest into the new one', async (t) => {
   const path = join(temporaryDirectory(t), 'a.log')
   const sink = await Sink.open(path)
@@ -76,7 +100,7 @@ test('Sink.reopen() waits for a slow old file with what was taken before', async
   for (let i = 0; i < 2000; i++) sink.write(line(i))
   await waitUntil('the pipe is full', async () => !(await sink.flush(5)))
   renameSync(path, `${path}.1`)
-  const reopened = sink.reopen()
+  const reopened = sink.reopen(60_000)
   await waitUntil('the new file is opened', () => existsSync(path))
   let text = ''
   await waitUntil('the pipe is drained', () => {
@@ -89,6 +113,33 @@ test('Sink.reopen() waits for a slow old file with what was taken before', async
   await sink.close()
   assert.equal(text.split('\n').length, 2001)
   assert.equal(readFileSync(path, 'utf8'), 'after\n')
+})
+
+test('Sink.reopen() says when the old file takes nothing, and goes over to the new one all the same', async (t) => {
+  const path = join(temporaryDirectory(t), 'pipe')
+  const reader = openStuckPipe(path)
+  t.after(() => closeSync(reader))
+  const sink = await Sink.open(path, { retryMs: 1 })
+  for (let i = 0; i < 2000; i++) sink.write(line(i))
+  await waitUntil('the pipe is full', async () => !(await sink.flush(5)))
+  renameSync(path, `${path}.1`)
+  await assert.rejects(sink.reopen(5), {
+    code: 'MCS_LOG_UNWRITABLE',
+    message:
+      /^Cannot go on in the new log file ".*pipe" yet: \d+ bytes wait for the earlier one; look at what reads that/,
+  })
+  sink.write('after\n')
+  let text = ''
+  await waitUntil('the pipe is drained', () => {
+    text += drainPipe(reader)
+    return sink.written === 2001
+  })
+  await sink.close()
+  assert.equal(
+    text + drainPipe(reader) + readFileSync(path, 'utf8'),
+    `${Array.from({ length: 2000 }, (_, i) => line(i)).join('')}after\n`,
+  )
+  assert.equal(sink.dropped, 0)
 })
 
 test('Sink.reopen() keeps the old file when the new one cannot be opened', async (t) => {
