@@ -66,7 +66,8 @@ export class LoadBalancerProcess {
     this.child.stderr!.setEncoding('utf8').on('data', (text: string) => {
       this.#stderr += text
     })
-    this.#exit = new Promise((resolve) => this.child.once('exit', (code) => resolve(code)))
+    // Not at 'exit': what it said last may not have been read by then.
+    this.#exit = new Promise((resolve) => this.child.once('close', (code) => resolve(code)))
     t.after(async () => {
       this.child.kill('SIGKILL')
       await this.#exit
