@@ -17,8 +17,8 @@ export function isReloadAnswer(answer: AdminAnswer): answer is { status: 200 | 4
   if (typeof body.generation !== 'number') return false
   if (answer.status === 422) return body.outcome === 'refused' && isListOf(body.errors, isReloadFault)
   if (answer.status !== 200) return false
-  if (body.outcome === 'unchanged') return true
-  return body.outcome === 'serving' && typeof body.durationMs === 'number' && isListOf(body.warnings, isText)
+  if (!isListOf(body.warnings, isText)) return false
+  return body.outcome === 'unchanged' || (body.outcome === 'serving' && typeof body.durationMs === 'number')
 }
 
 /** Whether an answer has the parts of a status that are printed. */

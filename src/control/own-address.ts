@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { networkInterfaces } from 'node:os'
+import { hostsOfMachine, isLoopback } from '../discovery/member-filter.ts'
 import type { SocketAddress } from '../model/address.ts'
 
 /** Linux's own default. */
@@ -14,8 +14,8 @@ export function ownEphemeralAddresses(): (address: SocketAddress) => boolean {
   let hosts: ReadonlySet<string> | undefined
   return (address) => {
     if (address.family === 'unix' || address.port < first || address.port > last) return false
-    if (address.host.startsWith('127.') || address.host === '::1') return true
-    hosts ??= hostsOfMachine()
+    if (isLoopback(address.host)) return true
+    hosts ??= new Set(hostsOfMachine())
     return hosts.has(address.host.split('%')[0]!)
   }
 }
@@ -27,8 +27,4 @@ function ephemeralRange(): readonly [first: number, last: number] {
   } catch {
     return defaultRange
   }
-}
-
-function hostsOfMachine(): ReadonlySet<string> {
-  return new Set(Object.values(networkInterfaces()).flatMap((list = []) => list.map(({ address }) => address)))
 }

@@ -51,12 +51,13 @@ export class MemberFilter {
   }
 }
 
-function isLoopback(host: string): boolean {
+/** Whether a host in its shortest form is this machine, by an address that every machine has. */
+export function isLoopback(host: string): boolean {
   return host.startsWith('127.') || host === '::1'
 }
 
-/** Hosts in their shortest form, as members have them. */
-function hostsOfMachine(): string[] {
+/** The hosts of this machine in their shortest form, as members have them. */
+export function hostsOfMachine(): string[] {
   return Object.values(networkInterfaces()).flatMap((addresses = []) =>
     addresses.map(({ address }) => shortest(address)),
   )

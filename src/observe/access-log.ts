@@ -45,7 +45,6 @@ function createJsonFormatter(names: RowNames): AccessFormatter {
     backend: bytesOf(',"backend":'),
     attempts: bytesOf(',"attempts":['),
     attempt: bytesOf('{"backend":'),
-    attemptError: bytesOf(',"error":'),
     attemptCount: bytesOf('],"attemptCount":'),
     connectMs: bytesOf(',"connectMs":'),
     totalMs: bytesOf(',"totalMs":'),
@@ -64,7 +63,7 @@ function createJsonFormatter(names: RowNames): AccessFormatter {
       if (i > 0) out.byte(COMMA)
       out.bytes(key.attempt)
       out.bytes(quoted(names.backend(backend)))
-      out.bytes(key.attemptError)
+      out.bytes(key.error)
       writeErrno(errno, out)
       out.byte(CLOSING_BRACE)
     }

@@ -150,7 +150,15 @@ test('mcs-lb status prints tables, and JSON as the process gave it', async (t) =
 
 test('mcs-lb reload and status exit 1 for an answer that they do not understand', async (t) => {
   const answers: { status: number; body: unknown }[] = [
-    ...[null, {}, [], 'x', { outcome: 'serving' }, { outcome: 'x', generation: 1 }].map((body) => ({
+    ...[
+      null,
+      {},
+      [],
+      'x',
+      { outcome: 'serving' },
+      { outcome: 'unchanged', generation: 4 },
+      { outcome: 'x', generation: 1 },
+    ].map((body) => ({
       status: 200,
       body,
     })),
