@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
-import type { Cleanup } from '../../test/helpers/cleanup.ts'
+import { atEnd, type Cleanup } from '../../test/helpers/cleanup.ts'
 import type { Streams } from './streams.ts'
 
 /** What a client asks for with its first bytes: its stream's number in 8 characters, or this for an echo. */
@@ -21,7 +21,7 @@ export async function startStormBackend(t: Cleanup, name: string, streams: Strea
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
-  t.after(() => {
+  atEnd(t, () => {
     server.close()
     for (const socket of sockets) socket.destroy()
   })

@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Cleanup } from '../../test/helpers/cleanup.ts'
+import { atEnd, type Cleanup } from '../../test/helpers/cleanup.ts'
 import { LoadBalancerProcess } from '../../test/helpers/load-balancer-process.ts'
 import { NamedBackend } from '../../test/helpers/named-backend.ts'
 import { waitUntil } from '../../test/helpers/wait-until.ts'
@@ -16,7 +16,7 @@ export interface SpreadOptions {
 export async function measureSpread(t: Cleanup, options: SpreadOptions): Promise<number[]> {
   const { connections, perSecond, workers } = options
   const sandbox = new Sandbox()
-  t.after(() => sandbox.close())
+  atEnd(t, () => sandbox.close())
   const backend = await NamedBackend.start(t, 'a')
   const port = await sandbox.freePort()
   const lb = await LoadBalancerProcess.start(
@@ -27,7 +27,7 @@ upstreams: { web: { servers: [{ address: "${backend.address}" }] } }
 `,
   )
   const sockets: Socket[] = []
-  t.after(() => {
+  atEnd(t, () => {
     for (const socket of sockets) socket.destroy()
   })
   const startedAt = performance.now()

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Cleanup } from '../../test/helpers/cleanup.ts'
+import { atEnd, type Cleanup } from '../../test/helpers/cleanup.ts'
 import { LoadBalancerProcess } from '../../test/helpers/load-balancer-process.ts'
 import { waitUntil } from '../../test/helpers/wait-until.ts'
 import { Sandbox } from '../sandbox.ts'
@@ -81,10 +81,10 @@ export async function runStorm(t: Cleanup, options: StormOptions): Promise<Storm
 async function findPlaces(t: Cleanup, streams: Streams): Promise<Places> {
   // Ports that no outgoing connection takes while a listener is away.
   const sandbox = new Sandbox()
-  t.after(() => sandbox.close())
+  atEnd(t, () => sandbox.close())
   const occupant = createServer().listen(0, '127.0.0.1')
   await once(occupant, 'listening')
-  t.after(() => occupant.close())
+  atEnd(t, () => occupant.close())
   return {
     edge: await sandbox.freePort(),
     moved: await sandbox.freePort(),

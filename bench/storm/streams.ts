@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
-import type { Cleanup } from '../../test/helpers/cleanup.ts'
+import { atEnd, type Cleanup } from '../../test/helpers/cleanup.ts'
 import { ECHO } from './backend.ts'
 import { PatternCheck, PatternSource } from './pattern.ts'
 
@@ -61,14 +61,14 @@ export class Streams {
   constructor(t: Cleanup) {
     this.#t = t
     this.#ticker = setInterval(() => this.#sendAll(), TICK_MS)
-    t.after(() => clearInterval(this.#ticker))
+    atEnd(t, () => clearInterval(this.#ticker))
   }
 
   /** Opens the next stream to `port` of 127.0.0.1, and waits for the greeting of its backend. */
   async open(port: number): Promise<void> {
     const number = this.#clients.push(undefined) - 1
     const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
-    this.#t.after(() => socket.destroy())
+    atEnd(this.#t, () => socket.destroy())
     try {
       await once(socket, 'connect')
     } catch {

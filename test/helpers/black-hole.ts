@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import type { TestContext } from 'node:test'
 import { freeze, spawnChild } from './child-process.ts'
+import { atEnd } from './cleanup.ts'
 import { StreamPeer } from './stream-peer.ts'
 
 const BACKLOG = 1
@@ -15,7 +16,7 @@ server.listen({ port: 0, host: '127.0.0.1', backlog: ${BACKLOG} }, () => console
  */
 export async function blackHole(t: TestContext): Promise<string> {
   const child = spawnChild(process.execPath, ['-e', listener], { stdio: ['ignore', 'pipe', 'inherit'] })
-  t.after(() => child.kill('SIGKILL'))
+  atEnd(t, () => child.kill('SIGKILL'))
   const [port] = (await once(child.stdout, 'data')) as [Buffer]
   await freeze(child)
   const address = `127.0.0.1:${port.toString().trim()}`

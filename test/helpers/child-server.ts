@@ -1,7 +1,7 @@
 import type { ChildProcess, SpawnOptions } from 'node:child_process'
 import { once } from 'node:events'
 import { spawnChild } from './child-process.ts'
-import type { Cleanup } from './cleanup.ts'
+import { atEnd, type Cleanup } from './cleanup.ts'
 import { waitUntil } from './wait-until.ts'
 
 /**
@@ -19,7 +19,7 @@ export async function startServer(
   const { endedBy = 'SIGKILL', ...spawnOptions } = options
   const child = spawnChild(program, args, { ...spawnOptions, stdio: ['ignore', 'pipe', 'pipe'] })
   const ended = once(child, 'exit')
-  t.after(async () => {
+  atEnd(t, async () => {
     child.kill(endedBy)
     await ended
   })

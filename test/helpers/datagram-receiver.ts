@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import type { TestContext } from 'node:test'
 import { freeze, spawnChild } from './child-process.ts'
+import { atEnd } from './cleanup.ts'
 import { waitUntil } from './wait-until.js'
 
 export interface DatagramReceiver {
@@ -14,7 +15,7 @@ export async function receiveDatagrams(t: TestContext, path: string): Promise<Da
   const abstract = path.startsWith('@')
   const address = abstract ? `ABSTRACT-RECV:${path.slice(1)}` : `UNIX-RECV:${path}`
   const child = spawnChild('socat', ['-u', address, '-'], { stdio: ['ignore', 'pipe', 'inherit'] })
-  t.after(() => child.kill('SIGKILL'))
+  atEnd(t, () => child.kill('SIGKILL'))
   let received = ''
   child.stdout.on('data', (chunk: Buffer) => {
     received += chunk.toString()

@@ -2,7 +2,7 @@ import { type Discovery, type DiscoveryOptions, startDiscovery } from '#src/disc
 import type { DiscoveryEvent } from '#src/discovery/discovery-log.js'
 import { formatAddress } from '#src/model/address.js'
 import type { DiscoveryBase, DiscoveryConfig, RedisConfig, ServerConfig } from '#src/model/config.js'
-import type { Cleanup } from './cleanup.ts'
+import { atEnd, type Cleanup } from './cleanup.ts'
 
 export const discoveryBase: DiscoveryBase = {
   intervalMs: 100,
@@ -38,7 +38,7 @@ export function follow(t: Cleanup, config: DiscoveryConfig, options: Partial<Dis
     ...options,
   })
   discovery.serve(options.own ?? [])
-  t.after(() => discovery.close())
+  atEnd(t, () => discovery.close())
   return { discovery, events, lists, addresses: () => discovery.members.map(addressOf) }
 }
 

@@ -1,7 +1,7 @@
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { isIPv6 } from 'node:net'
-import type { Cleanup } from './cleanup.ts'
+import { atEnd, type Cleanup } from './cleanup.ts'
 
 export type DnsRecord =
   | { readonly type: 'A' | 'AAAA'; readonly address: string; readonly ttl: number }
@@ -41,7 +41,7 @@ export class DnsServer {
     const socket = createSocket('udp4')
     socket.bind(0, '127.0.0.1')
     await once(socket, 'listening')
-    t.after(() => socket.close())
+    atEnd(t, () => socket.close())
     return new DnsServer(socket)
   }
 

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
-import type { Cleanup } from './cleanup.ts'
+import { atEnd, type Cleanup } from './cleanup.ts'
 import { within } from './within.ts'
 
 const ANSWER_TIMEOUT_MS = 10_000
@@ -33,7 +33,7 @@ export class GreetedClient {
 
   /** The same for a socket that connects already. */
   static async greet(t: Cleanup, socket: Socket): Promise<GreetedClient> {
-    t.after(() => socket.destroy())
+    atEnd(t, () => socket.destroy())
     return new GreetedClient(socket, (await readLine(socket)).trimEnd())
   }
 

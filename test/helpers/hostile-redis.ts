@@ -1,5 +1,5 @@
 import { createServer, type Server, type Socket } from 'node:net'
-import type { Cleanup } from './cleanup.ts'
+import { atEnd, type Cleanup } from './cleanup.ts'
 import { freeListenerPort } from './free-listener-port.ts'
 
 /** What to send for a command, whose words are given; undefined for silence. */
@@ -26,7 +26,7 @@ export class HostileRedis {
   private constructor(t: Cleanup, port: number, answer: Answer) {
     this.port = port
     this.#server = createServer((socket) => this.#serve(socket, answer))
-    t.after(async () => {
+    atEnd(t, async () => {
       for (const socket of this.#sockets) socket.destroy()
       await new Promise((resolve) => this.#server.close(resolve))
     })

@@ -10,6 +10,7 @@ import type { Config } from '#src/model/config.js'
 import type { ProgramLogger } from '#src/observe/logger.js'
 import { WorkerCell } from '#src/shared/control-cells.js'
 import { Notifier } from '#src/systemd/notify.js'
+import { atEnd } from './cleanup.ts'
 
 /** Notes what it would have sent. */
 class NotingNotifier extends Notifier {
@@ -73,7 +74,7 @@ export function createService(
     onGiveUp: () => note('gave up'),
     onServing,
   })
-  t.after(() => service.balancer.supervisor.stop())
+  atEnd(t, () => service.balancer.supervisor.stop())
   const made = { service, file, logged, notified: notifier.sent }
   return made
 }
@@ -83,7 +84,7 @@ export async function startSilentBackend(t: TestContext): Promise<number> {
   const server = createServer((socket) => socket.on('error', () => {}).resume())
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
-  t.after(() => server.close())
+  atEnd(t, () => server.close())
   return (server.address() as { port: number }).port
 }
 
@@ -91,7 +92,7 @@ export async function startSilentBackend(t: TestContext): Promise<number> {
 export async function connectClient(t: TestContext, port: number): Promise<Socket> {
   const client = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
   client.on('error', () => {})
-  t.after(() => client.destroy())
+  atEnd(t, () => client.destroy())
   await once(client, 'connect')
   return client
 }

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { adminRequest } from '#src/admin/client.js'
 import type { BackendStatus, ReloadResult, ServiceStatus } from '#src/control/service.js'
 import { spawnChild } from './child-process.ts'
-import type { Cleanup } from './cleanup.ts'
+import { atEnd, type Cleanup } from './cleanup.ts'
 import { harshPrefix, patience } from './harsh.ts'
 import { temporaryDirectory } from './temporary-directory.ts'
 import { waitUntil } from './wait-until.ts'
@@ -68,7 +68,7 @@ export class LoadBalancerProcess {
     })
     // Not at 'exit': what it said last may not have been read by then.
     this.#exit = new Promise((resolve) => this.child.once('close', (code) => resolve(code)))
-    t.after(async () => {
+    atEnd(t, async () => {
       this.child.kill('SIGKILL')
       await this.#exit
     })

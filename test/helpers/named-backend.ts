@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
-import type { Cleanup } from './cleanup.ts'
+import { atEnd, type Cleanup } from './cleanup.ts'
 
 /** A backend that greets every connection with its name and a newline, then sends back what it gets. */
 export class NamedBackend {
@@ -21,7 +21,7 @@ export class NamedBackend {
     const backend = new NamedBackend(name)
     backend.#server.listen(port, '127.0.0.1')
     await once(backend.#server, 'listening')
-    t.after(() => backend.stop())
+    atEnd(t, () => backend.stop())
     return backend
   }
 

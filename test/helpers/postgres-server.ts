@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { makeCertificate } from './certificate.ts'
 import { startServer } from './child-server.ts'
-import { type Cleanup, CleanupList } from './cleanup.ts'
+import { atEnd, type Cleanup, CleanupList } from './cleanup.ts'
 import { freePort } from './free-port.ts'
 import { needs, without } from './peers.ts'
 import { temporaryDirectory } from './temporary-directory.ts'
@@ -63,7 +63,7 @@ export async function startPostgres(t: TestContext): Promise<PostgresServers> {
   const certificate = makeCertificate(t, 'IP:127.0.0.1')
   // The servers write to the directory until they have ended, so it goes after them.
   const cleanup = new CleanupList()
-  t.after(() => cleanup.run())
+  atEnd(t, () => cleanup.run())
   const directory = temporaryDirectory(cleanup)
   own(directory)
   const run = (program: string, args: readonly string[], input = '') =>

@@ -2,7 +2,7 @@ import type { ChildProcess } from 'node:child_process'
 import { Redis, type RedisOptions } from 'ioredis'
 import type { Certificate } from './certificate.ts'
 import { freeze, spawnChild } from './child-process.ts'
-import type { Cleanup } from './cleanup.ts'
+import { atEnd, type Cleanup } from './cleanup.ts'
 import { freeListenerPort } from './free-listener-port.ts'
 import { temporaryDirectory } from './temporary-directory.ts'
 import { waitUntil } from './wait-until.ts'
@@ -51,7 +51,7 @@ export class RedisServer {
       ...options.client,
     })
     this.client.on('error', () => {})
-    t.after(async () => {
+    atEnd(t, async () => {
       this.client.disconnect()
       await this.kill()
     })

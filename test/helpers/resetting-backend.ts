@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server } from 'node:net'
-import type { Cleanup } from './cleanup.ts'
+import { atEnd, type Cleanup } from './cleanup.ts'
 
 /** A backend that resets every connection as soon as it has it. */
 export class ResettingBackend {
@@ -18,7 +18,7 @@ export class ResettingBackend {
     const backend = new ResettingBackend()
     backend.#server.listen(0, '127.0.0.1')
     await once(backend.#server, 'listening')
-    t.after(() => backend.#server.close())
+    atEnd(t, () => backend.#server.close())
     return backend
   }
 

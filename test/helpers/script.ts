@@ -2,6 +2,7 @@ import type { ChildProcess } from 'node:child_process'
 import type { TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { spawnChild } from './child-process.ts'
+import { atEnd } from './cleanup.ts'
 import { waitUntil } from './wait-until.ts'
 
 const root = fileURLToPath(new URL('../../../', import.meta.url))
@@ -43,7 +44,7 @@ export class Script {
       this.child.once('error', reject)
       this.child.once('close', (code, signal) => resolve(code ?? signal))
     })
-    t.after(async () => {
+    atEnd(t, async () => {
       this.child.kill('SIGKILL')
       await this.ended
     })

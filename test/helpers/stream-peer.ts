@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import type { TestContext } from 'node:test'
+import { atEnd } from './cleanup.ts'
 import { patience } from './harsh.ts'
 import { waitUntil } from './wait-until.ts'
 
@@ -44,7 +45,7 @@ export class StreamPeer {
   static dial(t: TestContext, address: string, from?: string): StreamPeer {
     const local = from === undefined ? {} : { localAddress: from }
     const socket = connect({ ...parseAddress(address), ...local, allowHalfOpen: true, noDelay: true })
-    t.after(() => socket.destroy())
+    atEnd(t, () => socket.destroy())
     return new StreamPeer(socket)
   }
 
@@ -148,7 +149,7 @@ export class StreamBackend {
       backend.peers.push(peer)
       serve(peer)
     })
-    t.after(() => backend.stop())
+    atEnd(t, () => backend.stop())
     return backend
   }
 

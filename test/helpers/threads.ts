@@ -1,5 +1,6 @@
 import type { TestContext } from 'node:test'
 import { Worker } from 'node:worker_threads'
+import { atEnd } from './cleanup.ts'
 import type { Job } from './thread-job.ts'
 
 const entry = new URL('./thread-job.js', import.meta.url)
@@ -16,7 +17,7 @@ export async function runInThreads<Result>(t: TestContext, jobs: readonly Job[])
 function startThread<Result>(t: TestContext, workerData: unknown): Promise<Result> {
   return new Promise((resolve, reject) => {
     const thread = new Worker(entry, { workerData })
-    t.after(() => thread.terminate())
+    atEnd(t, () => thread.terminate())
     thread.once('message', resolve)
     thread.once('error', reject)
     thread.once('exit', (code) => reject(new Error(`the thread ended with ${code} and without a result`)))

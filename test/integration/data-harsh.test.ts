@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { spawnChild } from '../helpers/child-process.ts'
+import { atEnd } from '../helpers/cleanup.ts'
 import { type HarshProfile, harshProfiles, isHarsh } from '../helpers/harsh.ts'
 import { needs, without } from '../helpers/peers.ts'
 
@@ -61,7 +62,7 @@ async function runUnder(t: TestContext, profile: HarshProfile): Promise<string> 
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...env, MCS_LB_TEST_HARSH: profile },
   })
-  t.after(() => child.kill('SIGTERM'))
+  atEnd(t, () => child.kill('SIGTERM'))
   let output = ''
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { ByteStream } from '../helpers/byte-stream.ts'
+import { atEnd } from '../helpers/cleanup.ts'
 import { MORE_THAN_KERNELS_HOLD, patience } from '../helpers/harsh.ts'
 import { type Relay, startRelay } from '../helpers/relay-setup.ts'
 import { echo, type StreamPeer } from '../helpers/stream-peer.ts'
@@ -89,7 +90,7 @@ test('9. The maximum duration ends a connection that is in use', async (t) => {
   const relay = await startRelay(t, { serve: echo, listener: 'timeouts: { maxDuration: 700ms, idle: 400ms }' })
   const client = await relay.connect()
   const talk = setInterval(() => client.socket.write('x'), 50)
-  t.after(() => clearInterval(talk))
+  atEnd(t, () => clearInterval(talk))
   assert.match(await client.ends(), /^(end|ECONNRESET|EPIPE)$/)
   await checkEnd(relay, 'max-duration', 700)
 })

@@ -2,12 +2,13 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import { test } from 'node:test'
+import { atEnd } from '../helpers/cleanup.ts'
 import { freePort } from '../helpers/free-port.ts'
 import { LoadBalancerProcess } from '../helpers/load-balancer-process.ts'
 
 test('the built program relays a connection to its backend', async (t) => {
   const backend = createServer((socket) => socket.end('hello')).listen(0, '127.0.0.1')
-  t.after(() => backend.close())
+  atEnd(t, () => backend.close())
   await once(backend, 'listening')
   const { port } = backend.address() as { port: number }
   const listen = await freePort()

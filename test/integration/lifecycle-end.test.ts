@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { test } from 'node:test'
+import { atEnd } from '../helpers/cleanup.ts'
 import { freePort } from '../helpers/free-port.ts'
 import { GreetedClient, openClients, tryGreeting } from '../helpers/greeted-client.ts'
 import { LoadBalancerProcess } from '../helpers/load-balancer-process.ts'
@@ -115,7 +116,7 @@ test('a stop while much waits for a slow reader ends in order', async (t) => {
     socket.on('error', () => {})
     for (let i = 0; i < 50; i++) socket.write(block)
   }).listen(0, '127.0.0.1')
-  t.after(() => flood.close())
+  atEnd(t, () => flood.close())
   await once(flood, 'listening')
   const port = await freePort()
   const lb = await LoadBalancerProcess.start(
@@ -126,7 +127,7 @@ upstreams: { web: { servers: [{ address: "127.0.0.1:${(flood.address() as { port
 `,
   )
   const clients = Array.from({ length: 4 }, () => connect(port, '127.0.0.1').on('error', () => {}))
-  t.after(() => {
+  atEnd(t, () => {
     for (const client of clients) client.destroy()
   })
   for (const client of clients) {
@@ -140,7 +141,7 @@ upstreams: { web: { servers: [{ address: "127.0.0.1:${(flood.address() as { port
 
 test('a bad file at the start exits 78, and a port in use 1; both say why', async (t) => {
   const occupant = createServer().listen(0, '127.0.0.1')
-  t.after(() => occupant.close())
+  atEnd(t, () => occupant.close())
   await once(occupant, 'listening')
   const { port } = occupant.address() as { port: number }
   const config = (upstream: string) => `listeners: { edge: { bind: "127.0.0.1:${port}", upstream: ${upstream} } }

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join, relative } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { atEnd } from '../helpers/cleanup.ts'
 import { freePort } from '../helpers/free-port.ts'
 import { LoadBalancerProcess } from '../helpers/load-balancer-process.ts'
 import { temporaryDirectory } from '../helpers/temporary-directory.ts'
@@ -14,7 +15,7 @@ const upstreams = 'upstreams: { web: { servers: [{ address: "127.0.0.1:9" }] } }
 async function takenPort(t: TestContext): Promise<number> {
   const server = createServer()
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  t.after(() => server.close())
+  atEnd(t, () => server.close())
   return (server.address() as { port: number }).port
 }
 

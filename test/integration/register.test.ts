@@ -7,6 +7,7 @@ import { type RegistrationState, register } from '#src/discovery/register.js'
 import type { McsError } from '#src/model/errors.js'
 import { makeCertificate } from '../helpers/certificate.ts'
 import { spawnChild } from '../helpers/child-process.ts'
+import { atEnd } from '../helpers/cleanup.ts'
 import { discoveryBase, follow, redisConfig } from '../helpers/discovery-maker.ts'
 import { freePort } from '../helpers/free-port.ts'
 import { NamedBackend } from '../helpers/named-backend.ts'
@@ -34,7 +35,7 @@ function runRegister(t: TestContext, args: readonly string[]): Command {
     })
   }
   const ended = new Promise<number | null>((resolve) => child.once('close', resolve))
-  t.after(async () => {
+  atEnd(t, async () => {
     child.kill('SIGKILL')
     await ended
   })
@@ -136,7 +137,7 @@ test('mcs-lb register --address auto:PORT finds the address on the way to Redis'
 test('mcs-lb register goes on where its output cannot be written', needs('redis-server'), async (t) => {
   const redis = await RedisServer.start(t)
   const full = openSync('/dev/full', 'w')
-  t.after(() => closeSync(full))
+  atEnd(t, () => closeSync(full))
   const options = ['--redis', redis.url, '--address', '10.0.0.1:9100', '--ttl', '400ms', '--interval', '100ms']
   for (const stdio of [
     ['ignore', full, 'ignore'],
@@ -144,7 +145,7 @@ test('mcs-lb register goes on where its output cannot be written', needs('redis-
   ] as const) {
     const child = spawnChild(process.execPath, [program, 'register', ...options], { stdio: [...stdio] })
     const ended = new Promise<number | null>((resolve) => child.once('close', resolve))
-    t.after(() => child.kill('SIGKILL'))
+    atEnd(t, () => child.kill('SIGKILL'))
     const key = 'mcs:node:10.0.0.1:9100'
     await waitUntil('it is registered', async () => (await redis.client.exists(key)) === 1)
     const first = await redis.client.get(key)
@@ -198,7 +199,7 @@ test(
     const states: RegistrationState[] = []
     const options = { redis: redis.url, address: '10.0.0.1:9100', ttlMs: 1000, intervalMs: 100 }
     const registration = await register({ ...options, onState: (state) => states.push(state) })
-    t.after(() => registration.close())
+    atEnd(t, () => registration.close())
     await waitUntil('it says that it is not registered', () => states.length > 0)
     assert.equal(states[0]?.registered, false)
     assert.match(states[0]?.reason ?? '', /ECONNREFUSED/)

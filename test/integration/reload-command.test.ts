@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { test } from 'node:test'
+import { atEnd } from '../helpers/cleanup.ts'
 import { freePort } from '../helpers/free-port.ts'
 import { tryGreeting } from '../helpers/greeted-client.ts'
 import { LoadBalancerProcess } from '../helpers/load-balancer-process.ts'
@@ -12,7 +13,7 @@ test('`mcs-lb reload` exits by the answer of the running process, and prints it'
   const [a, b] = [await NamedBackend.start(t, 'a'), await NamedBackend.start(t, 'b')]
   const port = await freePort()
   const occupant = createServer().listen(0, '127.0.0.1')
-  t.after(() => occupant.close())
+  atEnd(t, () => occupant.close())
   await once(occupant, 'listening')
   const { port: occupied } = occupant.address() as { port: number }
   const config = (backend: NamedBackend, bind: number, upstream = 'web') => `reload: { watch: false }

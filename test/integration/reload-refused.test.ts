@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import type { ServiceStatus } from '#src/control/service.js'
 import { Libc } from '#src/kernel/libc.js'
 import { bindSocket, listenOn } from '#src/kernel/listening-socket.js'
+import { atEnd } from '../helpers/cleanup.ts'
 import { freePort } from '../helpers/free-port.ts'
 import { GreetedClient, tryGreeting } from '../helpers/greeted-client.ts'
 import { HeldStart } from '../helpers/held-start.ts'
@@ -22,7 +23,7 @@ test('42. A refused file changes nothing, whatever is wrong with it, and does no
   const [a, b] = [await NamedBackend.start(t, 'a'), await NamedBackend.start(t, 'b')]
   const [port, extra, next] = [await freePort(), await freePort(), await freePort()]
   const occupant = createServer().listen(0, '127.0.0.1')
-  t.after(() => occupant.close())
+  atEnd(t, () => occupant.close())
   await once(occupant, 'listening')
   const { port: occupied } = occupant.address() as { port: number }
 
@@ -98,7 +99,7 @@ test('42. A file that was refused for the machine is served once the machine all
   const a = await NamedBackend.start(t, 'a')
   const port = await freePort()
   const occupant = createServer().listen(0, '127.0.0.1')
-  t.after(() => occupant.close())
+  atEnd(t, () => occupant.close())
   await once(occupant, 'listening')
   const { port: occupied } = occupant.address() as { port: number }
   const config = (bind: string) => `reload: { watch: false }
@@ -132,7 +133,7 @@ upstreams: { web: { servers: [{ address: "${a.address}" }] } }
     { family: 'ipv4', host: '127.0.0.1', port: extra },
     { keepAliveMs: 60_000, reusePort: false },
   )
-  t.after(() => new Libc().close(rival))
+  atEnd(t, () => new Libc().close(rival))
   start.hold()
   const answer = lb.reload(config(3, `, extra: { bind: "127.0.0.1:${extra}", upstream: web }`))
   await start.held()

@@ -3,6 +3,7 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { atEnd } from '../helpers/cleanup.ts'
 import { openClients, tryGreeting } from '../helpers/greeted-client.ts'
 import { NamedBackend } from '../helpers/named-backend.ts'
 import { needs } from '../helpers/peers.ts'
@@ -62,7 +63,7 @@ test('Backends that are scaled up and down at random cost no client an error', n
     // What fails here shows in what the clients see; Redis is gone before this is over.
     for (const backend of running.values()) beat(backend).catch(() => {})
   }, 400)
-  t.after(() => clearInterval(heart))
+  atEnd(t, () => clearInterval(heart))
   const scaling = (async () => {
     for (let step = 0; !isOver(); step++) {
       const addresses = [...running.keys()]
@@ -83,7 +84,7 @@ test(
     const redis = await RedisServer.start(t)
     const program = fileURLToPath(new URL('../helpers/lone-backend.js', import.meta.url))
     const child = fork(program, { stdio: 'ignore' })
-    t.after(() => child.kill('SIGKILL'))
+    atEnd(t, () => child.kill('SIGKILL'))
     const [address] = (await once(child, 'message')) as [string]
     const living = await NamedBackend.start(t, 'living')
     await redis.client.call('SET', `mcs:node:${living.address}`, '', 'EX', '600')
@@ -150,7 +151,7 @@ test(
 test('A backend that is killed gets no connection later than its checks take to find out', async (t) => {
   const program = fileURLToPath(new URL('../helpers/lone-backend.js', import.meta.url))
   const child = fork(program, { stdio: 'ignore' })
-  t.after(() => child.kill('SIGKILL'))
+  atEnd(t, () => child.kill('SIGKILL'))
   const [address] = (await once(child, 'message')) as [string]
   const living = await NamedBackend.start(t, 'living')
   const { lb, port } = await startUpstream(

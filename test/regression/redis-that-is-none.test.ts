@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { spawnChild } from '../helpers/child-process.ts'
+import { atEnd } from '../helpers/cleanup.ts'
 import { freeListenerPort } from '../helpers/free-listener-port.ts'
 import { type Answer, HostileRedis, resp } from '../helpers/hostile-redis.ts'
 import { LoadBalancerProcess } from '../helpers/load-balancer-process.ts'
@@ -69,7 +70,7 @@ function runRegister(t: TestContext, args: readonly string[]): () => string {
     })
   }
   const ended = new Promise((resolve) => child.once('close', resolve))
-  t.after(async () => {
+  atEnd(t, async () => {
     child.kill('SIGKILL')
     await ended
   })

@@ -3,6 +3,7 @@ import { closeSync, existsSync, readdirSync, readFileSync, renameSync } from 'no
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { Sink } from '#src/observe/sink.js'
+import { atEnd } from '../helpers/cleanup.ts'
 import { drainPipe, openStuckPipe } from '../helpers/named-pipe.ts'
 import { temporaryDirectory } from '../helpers/temporary-directory.ts'
 import { waitUntil } from '../helpers/wait-until.ts'
@@ -13,7 +14,7 @@ import { waitUntil } from '../helpers/wait-until.ts'
 test('Sink.reopen() keeps one descriptor for all that ask while the earlier file is stuck', async (t) => {
   const path = join(temporaryDirectory(t), 'access.log')
   const reader = openStuckPipe(path)
-  t.after(() => closeSync(reader))
+  atEnd(t, () => closeSync(reader))
   const sink = await Sink.open(path, { retryMs: 1 })
   const lines = 'x'.repeat(99).concat('\n').repeat(2000)
   sink.write(lines)

@@ -3,6 +3,7 @@ import { existsSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { atEnd } from '../helpers/cleanup.ts'
 import { LoadBalancerProcess } from '../helpers/load-balancer-process.ts'
 import { NamedBackend } from '../helpers/named-backend.ts'
 
@@ -20,7 +21,7 @@ upstreams: { web: { servers: [{ address: "${backend.address}" }] } }
   rmSync(path)
   const other = createServer()
   await new Promise<void>((resolve) => other.listen(path, resolve))
-  t.after(() => other.close())
+  atEnd(t, () => other.close())
   lb.child.kill('SIGTERM')
   assert.equal(await lb.exited, 0)
   assert.ok(existsSync(path), 'the other socket is still there')

@@ -5,10 +5,11 @@ import { createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { adminRequest } from '#src/admin/client.js'
-import { temporaryDirectory } from './harness.ts'
+import { atEnd } from '../../helpers/cleanup.ts'
+import { temporaryDirectory } from '../../helpers/temporary-directory.ts'
 
 async function peer(t: TestContext, onConnection: (socket: Socket) => void): Promise<string> {
-  const path = join(await temporaryDirectory(t), 'admin.sock')
+  const path = join(temporaryDirectory(t), 'admin.sock')
   const sockets: Socket[] = []
   const server = createServer((socket) => {
     sockets.push(socket)
@@ -16,7 +17,7 @@ async function peer(t: TestContext, onConnection: (socket: Socket) => void): Pro
     onConnection(socket)
   }).listen(path)
   await once(server, 'listening')
-  t.after(() => {
+  atEnd(t, () => {
     for (const socket of sockets) socket.destroy()
     server.close()
   })
@@ -26,7 +27,7 @@ async function peer(t: TestContext, onConnection: (socket: Socket) => void): Pro
 const head = (length: number) => `HTTP/1.1 200 OK\r\nContent-Length: ${length}\r\n\r\n`
 
 test('adminRequest() says what to do where there is no socket', async (t) => {
-  const path = join(await temporaryDirectory(t), 'admin.sock')
+  const path = join(temporaryDirectory(t), 'admin.sock')
   await assert.rejects(adminRequest(path, 'GET', '/status'), {
     code: 'MCS_ADMIN_UNREACHABLE',
     message: /admin\.sock": there is no such socket; is mcs-lb running.*--socket/,
@@ -34,7 +35,7 @@ test('adminRequest() says what to do where there is no socket', async (t) => {
 })
 
 test('adminRequest() says that an empty path, a folder or a regular file is no socket', async (t) => {
-  const directory = await temporaryDirectory(t)
+  const directory = temporaryDirectory(t)
   const file = join(directory, 'file')
   writeFileSync(file, '')
   for (const path of ['', directory, file])

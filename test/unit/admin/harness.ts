@@ -1,26 +1,19 @@
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
 import { connect, type Socket } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { startAdmin } from '#src/admin/server.js'
+import { atEnd } from '../../helpers/cleanup.ts'
+import { temporaryDirectory } from '../../helpers/temporary-directory.ts'
 import { FakeService } from './fake-service.ts'
-
-/** A directory of this test's own, removed after it. */
-export async function temporaryDirectory(t: TestContext): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'mcs-lb-test-'))
-  t.after(() => rm(directory, { recursive: true, force: true }))
-  return directory
-}
 
 /** An admin server on a socket of its own; `errors` holds what it logged. */
 export async function startTestAdmin(t: TestContext) {
-  const socket = join(await temporaryDirectory(t), 'admin.sock')
+  const socket = join(temporaryDirectory(t), 'admin.sock')
   const service = new FakeService()
   const errors: string[] = []
   const admin = await startAdmin({ socket, service, log: { error: (message) => errors.push(message) } })
-  t.after(() => admin.close())
+  atEnd(t, () => admin.close())
   return { socket, service, errors, admin }
 }
 

@@ -7,17 +7,19 @@ import { test } from 'node:test'
 import { adminRequest } from '#src/admin/client.js'
 import { startAdmin } from '#src/admin/server.js'
 import { spawnChild } from '../../helpers/child-process.ts'
+import { atEnd } from '../../helpers/cleanup.ts'
+import { temporaryDirectory } from '../../helpers/temporary-directory.ts'
 import { FakeService } from './fake-service.ts'
-import { startTestAdmin, temporaryDirectory } from './harness.ts'
+import { startTestAdmin } from './harness.ts'
 
 const start = (socket: string) => startAdmin({ socket, service: new FakeService(), log: { error() {} } })
 
 test('startAdmin() makes a socket of mode 0600 whatever the umask, and leaves nothing else', async (t) => {
-  const directory = await temporaryDirectory(t)
+  const directory = temporaryDirectory(t)
   const umask = process.umask(0)
-  t.after(() => process.umask(umask))
+  atEnd(t, () => process.umask(umask))
   const admin = await start(join(directory, 'admin.sock'))
-  t.after(() => admin.close())
+  atEnd(t, () => admin.close())
   const found = await lstat(join(directory, 'admin.sock'))
   assert.equal(found.isSocket(), true)
   assert.equal((found.mode & 0o777).toString(8), '600')
@@ -25,7 +27,7 @@ test('startAdmin() makes a socket of mode 0600 whatever the umask, and leaves no
 })
 
 test('startAdmin() replaces the socket of a process that died', async (t) => {
-  const path = join(await temporaryDirectory(t), 'admin.sock')
+  const path = join(temporaryDirectory(t), 'admin.sock')
   const script = "require('node:net').createServer().listen(process.argv[1], () => console.log('listening'))"
   const child = spawnChild(process.execPath, ['-e', script, path])
   await once(child.stdout, 'data')
@@ -33,7 +35,7 @@ test('startAdmin() replaces the socket of a process that died', async (t) => {
   await once(child, 'exit')
   assert.equal((await lstat(path)).isSocket(), true)
   const admin = await start(path)
-  t.after(() => admin.close())
+  atEnd(t, () => admin.close())
   assert.equal((await adminRequest(path, 'GET', '/healthz')).status, 200)
 })
 
@@ -54,7 +56,7 @@ test('startAdmin() lets one of many that start at once win over a stale socket',
   await new Promise((resolve) => stale.close(resolve))
   const results = await Promise.allSettled([start(socket), start(socket), start(socket), start(socket)])
   const winners = results.filter((result) => result.status === 'fulfilled')
-  t.after(() => Promise.all(winners.map(({ value }) => value.close())))
+  atEnd(t, () => Promise.all(winners.map(({ value }) => value.close())))
   assert.equal(winners.length, 1)
   assert.equal((await adminRequest(socket, 'GET', '/healthz')).status, 200)
   assert.deepEqual(await readdir(directory), ['admin.sock'])
@@ -69,7 +71,7 @@ test('startAdmin() names the lock that a killed process has left beside a stale 
 })
 
 test('startAdmin() refuses a file, a directory and a symlink in the way, and deletes none', async (t) => {
-  const directory = await temporaryDirectory(t)
+  const directory = temporaryDirectory(t)
   await writeFile(join(directory, 'file'), 'precious')
   await mkdir(join(directory, 'directory'))
   await symlink(join(directory, 'target'), join(directory, 'symlink'))
@@ -80,7 +82,7 @@ test('startAdmin() refuses a file, a directory and a symlink in the way, and del
 })
 
 test('startAdmin() names the missing directory and the path that is too long', async (t) => {
-  const directory = await temporaryDirectory(t)
+  const directory = temporaryDirectory(t)
   await assert.rejects(start(join(directory, 'missing', 'admin.sock')), {
     code: 'MCS_ADMIN_FAILED',
     message: /create ".*missing"/,

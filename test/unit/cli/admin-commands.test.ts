@@ -5,8 +5,10 @@ import { createServer } from 'node:http'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { McsError } from '#src/model/errors.js'
+import { atEnd } from '../../helpers/cleanup.ts'
+import { temporaryDirectory } from '../../helpers/temporary-directory.ts'
 import { sampleStatus } from '../admin/fake-service.ts'
-import { startTestAdmin, temporaryDirectory } from '../admin/harness.ts'
+import { startTestAdmin } from '../admin/harness.ts'
 import { runProgram } from './run-program.ts'
 
 test('mcs-lb reload waits for the answer and exits 0', async (t) => {
@@ -80,7 +82,7 @@ test('mcs-lb reload --json leaves out a hint that says nothing', async (t) => {
 })
 
 test('mcs-lb reload, reopen and status exit 1 with a remedy where nobody answers', async (t) => {
-  const socket = join(await temporaryDirectory(t), 'admin.sock')
+  const socket = join(temporaryDirectory(t), 'admin.sock')
   for (const command of ['reload', 'reopen', 'status']) {
     const { code, stdout, stderr } = await runProgram([command, '--socket', socket])
     assert.deepEqual([code, stdout], [1, ''])
@@ -100,7 +102,7 @@ test('mcs-lb reload finds the socket of a file that has errors', async (t) => {
 })
 
 test('mcs-lb reload, reopen and status say that the file is the trouble where they had to try the default socket', async (t) => {
-  const directory = await temporaryDirectory(t)
+  const directory = temporaryDirectory(t)
   const missing = join(directory, 'missing.yaml')
   const broken = join(directory, 'broken.yaml')
   const variable = join(directory, 'variable.yaml')
@@ -120,7 +122,7 @@ test('mcs-lb reload, reopen and status say that the file is the trouble where th
 })
 
 test('mcs-lb status says that a file without an admin socket leaves nobody to ask', async (t) => {
-  const file = join(await temporaryDirectory(t), 'lb.yaml')
+  const file = join(temporaryDirectory(t), 'lb.yaml')
   await writeFile(file, 'admin: { socket: none }\n')
   const { code, stderr } = await runProgram(['status', '--config', file])
   assert.equal(code, 1)
@@ -166,13 +168,13 @@ test('mcs-lb reload and status exit 1 for an answer that they do not understand'
     { status: 422, body: { outcome: 'refused', generation: 4, errors: [{}] } },
     { status: 500, body: { error: { message: {} } } },
   ]
-  const directory = await temporaryDirectory(t)
+  const directory = temporaryDirectory(t)
   const socket = join(directory, 'foreign.sock')
   let next = answers[0]!
   const server = createServer((_, response) => response.writeHead(next.status).end(JSON.stringify(next.body)))
   server.listen(socket)
   await once(server, 'listening')
-  t.after(() => server.close())
+  atEnd(t, () => server.close())
   const said = (action: string) =>
     `MCS_ADMIN_UNREACHABLE: Cannot ${action} mcs-lb on "${socket}": it answered ${next.status}: nothing that this version understands; use the version that runs\n`
   for (next of answers) {

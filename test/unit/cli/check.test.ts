@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { temporaryDirectory } from '../admin/harness.ts'
+import { temporaryDirectory } from '../../helpers/temporary-directory.ts'
 import { runProgram } from './run-program.ts'
 
 const good = `version: 1
@@ -16,7 +16,7 @@ const bad = good
   .replace('address: "10.0.0.2:9100"', 'adress: "10.0.0.2:9100"')
 
 async function file(t: TestContext, text: string): Promise<string> {
-  const path = join(await temporaryDirectory(t), 'lb.yaml')
+  const path = join(temporaryDirectory(t), 'lb.yaml')
   await writeFile(path, text)
   return path
 }
@@ -85,7 +85,7 @@ test('mcs-lb check --json places faults of upstreams, and no output has a passwo
 })
 
 test('mcs-lb check exits 78 for a file that cannot be read, with the code and without a place', async (t) => {
-  const path = join(await temporaryDirectory(t), 'missing.yaml')
+  const path = join(temporaryDirectory(t), 'missing.yaml')
   const message = `Cannot read the configuration file "${path}": there is no such file`
   const text = await runProgram(['check', '--config', path])
   assert.deepEqual([text.code, text.stdout], [78, ''])

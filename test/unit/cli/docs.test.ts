@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { adminLimits } from '#src/admin/server.js'
 import { errorCodes } from '#src/model/errors.js'
-import { temporaryDirectory } from '../admin/harness.ts'
+import { temporaryDirectory } from '../../helpers/temporary-directory.ts'
 import { runProgram } from './run-program.ts'
 
 const read = (path: string) => readFileSync(path, 'utf8')
@@ -39,7 +39,7 @@ for (const page of ['README.md', 'docs/from-nginx.md', 'docs/from-haproxy.md']) 
   test(`${page} shows a configuration that check accepts`, async (t) => {
     const yaml = /```yaml\n(.*?)```/s.exec(read(page))?.[1]
     assert.ok(yaml)
-    const file = join(await temporaryDirectory(t), 'lb.yaml')
+    const file = join(temporaryDirectory(t), 'lb.yaml')
     await writeFile(file, yaml)
     const { code, stdout } = await runProgram(['check', '--config', file])
     assert.equal(code, 0, stdout)

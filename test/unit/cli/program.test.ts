@@ -4,6 +4,7 @@ import { closeSync, openSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { startDemoBackend } from '#src/lab/backends.js'
 import { spawnChild } from '../../helpers/child-process.ts'
+import { atEnd } from '../../helpers/cleanup.ts'
 import { waitUntil } from '../../helpers/wait-until.ts'
 import { mainPath, runProgram } from './run-program.ts'
 
@@ -14,7 +15,7 @@ test('mcs-lb --version prints the version of package.json', async () => {
 
 test('mcs-lb says by code that its output cannot be written, and exits 1', async (t) => {
   const full = openSync('/dev/full', 'w')
-  t.after(() => closeSync(full))
+  atEnd(t, () => closeSync(full))
   const args = [mainPath, 'check', '--config', 'config/lb.yaml']
   const child = spawnChild(process.execPath, args, { stdio: ['ignore', full, 'pipe'] })
   let said = ''
@@ -77,9 +78,9 @@ test('mcs-lb exits 2 for an empty path of the configuration file, and says where
 
 test('mcs-lb survives SIGUSR1 without opening an inspector', async (t) => {
   const backend = await startDemoBackend('B1')
-  t.after(() => backend.stop())
+  atEnd(t, () => backend.stop())
   const child = spawnChild(process.execPath, [mainPath, 'client', `127.0.0.1:${backend.port}`])
-  t.after(() => child.kill('SIGKILL'))
+  atEnd(t, () => child.kill('SIGKILL'))
   let [stdout, stderr] = ['', '']
   child.stdout.on('data', (chunk) => {
     stdout += chunk

@@ -6,6 +6,7 @@ import { type TestContext, test } from 'node:test'
 import { loadConfig, parseConfig } from '#src/config/load.js'
 import { sameConfig } from '#src/config/same-config.js'
 import { ConfigError, McsError } from '#src/model/errors.js'
+import { atEnd } from '../../helpers/cleanup.ts'
 import { changed, machine, minimal, parse } from './fixture.ts'
 
 /** Of an upstream that says nothing but its servers. */
@@ -188,7 +189,7 @@ test('sameConfig() tells equal configurations from different ones', () => {
 test('loadConfig() reads a file, with the variables of the process', async (t) => {
   const file = temporaryFile(t, changed('64400', `\${MCS_TEST_PORT}`))
   process.env.MCS_TEST_PORT = '7001'
-  t.after(() => delete process.env.MCS_TEST_PORT)
+  atEnd(t, () => delete process.env.MCS_TEST_PORT)
   const config = await loadConfig(file)
   assert.deepEqual(config.listeners[0]?.bind, [{ family: 'ipv4', host: '127.0.0.1', port: 7001 }])
 })
@@ -234,7 +235,7 @@ test('loadConfig() reads a file of exactly 1 MiB, and one with a byte order mark
 
 function temporaryFile(t: TestContext, content: string | Buffer): string {
   const directory = mkdtempSync(join(tmpdir(), 'mcs-lb-load-'))
-  t.after(() => rmSync(directory, { recursive: true }))
+  atEnd(t, () => rmSync(directory, { recursive: true }))
   writeFileSync(join(directory, 'lb.yaml'), content)
   return join(directory, 'lb.yaml')
 }

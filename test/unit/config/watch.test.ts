@@ -16,6 +16,7 @@ import { dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { type WatchOptions, watchConfig } from '#src/config/watch.js'
+import { atEnd } from '../../helpers/cleanup.ts'
 import { eventually } from './eventually.ts'
 
 interface Watched {
@@ -38,7 +39,7 @@ async function start(t: TestContext, file: string, options: Partial<WatchOptions
   const seen: string[] = []
   const tell = () => seen.push(existsSync(file) ? readFileSync(file, 'utf8') : 'gone')
   const watch = watchConfig(file, { debounceMs, pollMs: Number.POSITIVE_INFINITY, ...options }, tell)
-  t.after(() => watch.close())
+  atEnd(t, () => watch.close())
   const change = async (text: string, make: () => void): Promise<void> => {
     await silence()
     make()
@@ -49,7 +50,7 @@ async function start(t: TestContext, file: string, options: Partial<WatchOptions
 
 function folder(t: TestContext): string {
   const path = realpathSync(mkdtempSync(join(tmpdir(), 'mcs-lb-watch-')))
-  t.after(() => rmSync(path, { recursive: true, force: true }))
+  atEnd(t, () => rmSync(path, { recursive: true, force: true }))
   return path
 }
 
@@ -139,7 +140,7 @@ test('watchConfig() tells of a file that never rests', async (t) => {
   const { file, seen } = await start(t, fileIn(folder(t), 'one'))
   let writes = 0
   const writer = setInterval(() => writeFileSync(file, `write ${writes++}`), 5)
-  t.after(() => clearInterval(writer))
+  atEnd(t, () => clearInterval(writer))
   await eventually('the watch tells of a write', () => seen.length > 0)
 })
 
@@ -178,7 +179,7 @@ test('watchConfig() says nothing of a touch, of the same content, or of other fi
 test('watchConfig() is not kept waiting by other files of the folder', async (t) => {
   const { file, seen } = await start(t, fileIn(folder(t), 'one'), { debounceMs: 500 })
   const noise = setInterval(() => writeFileSync(`${file}.log`, `${Math.random()}`), 5)
-  t.after(() => clearInterval(noise))
+  atEnd(t, () => clearInterval(noise))
   writeFileSync(file, 'two')
   await eventually('the watch tells before its wait is cut short', () => seen.at(-1) === 'two', 4000)
 })
@@ -192,7 +193,7 @@ test('watchConfig() finds a change by polling where there are no events', async 
   await change('two', () => {
     // Two renames above the folder: no watch on the folder or the file hears of them.
     renameSync(parent, `${parent}-moved`)
-    t.after(() => rmSync(`${parent}-moved`, { recursive: true, force: true }))
+    atEnd(t, () => rmSync(`${parent}-moved`, { recursive: true, force: true }))
     mkdirSync(directory, { recursive: true })
     writeFileSync(file, 'two')
   })
@@ -239,7 +240,7 @@ test('watchConfig() in a folder of many files, of which one changes all the time
   for (let n = 0; n < 3000; n++) writeFileSync(join(directory, `${n}`), '')
   const { seen, file } = await start(t, fileIn(directory, 'one'))
   const writing = setInterval(() => writeFileSync(join(directory, '7'), 'x'), 10)
-  t.after(() => clearInterval(writing))
+  atEnd(t, () => clearInterval(writing))
   await wait(500)
   const before = process.cpuUsage()
   await wait(2000)

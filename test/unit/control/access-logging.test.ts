@@ -7,6 +7,7 @@ import { RowRegistry } from '#src/control/row-registry.js'
 import { ACCESS_RECORD_BYTES } from '#src/shared/access-record.js'
 import { RECORD_RING_BYTES, RecordRing } from '#src/shared/record-ring.js'
 import { encodeAccessRecord, makeAccessRecord } from '../../helpers/access-record-maker.js'
+import { atEnd } from '../../helpers/cleanup.ts'
 import { temporaryDirectory } from '../../helpers/temporary-directory.ts'
 
 const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
@@ -20,7 +21,7 @@ function createLogging(t: TestContext) {
     () => rows,
     () => [ring],
   )
-  t.after(() => logging.stop())
+  atEnd(t, () => logging.stop())
   return { logging, rows, ring, file: join(temporaryDirectory(t), 'access.log') }
 }
 

@@ -9,6 +9,7 @@ import { ListeningSockets, type OpenSocket, type SocketWish, socketKey } from '#
 import { SO_REUSEPORT, SOL_SOCKET } from '#src/kernel/constants.js'
 import { formatAddress, type SocketAddress } from '#src/model/address.js'
 import { McsError } from '#src/model/errors.js'
+import { atEnd } from '../../helpers/cleanup.ts'
 import { loopback } from '../../helpers/config-maker.ts'
 import { freePort } from '../../helpers/free-port.ts'
 import { readOption } from '../../helpers/socket-option.ts'
@@ -24,7 +25,7 @@ function everywhere(port: number): SocketAddress {
 
 function createSockets(t: TestContext): ListeningSockets {
   const sockets = new ListeningSockets()
-  t.after(() => {
+  atEnd(t, () => {
     for (const socket of sockets.list()) sockets.close(socket)
   })
   return sockets
@@ -74,7 +75,7 @@ test('ListeningSockets.open() closes what it opened when an address cannot be bo
   const sockets = createSockets(t)
   const taken = createServer().listen(0, '127.0.0.1')
   await once(taken, 'listening')
-  t.after(() => taken.close())
+  atEnd(t, () => taken.close())
   const { port } = taken.address() as { port: number }
   const before = openDescriptors()
   const path = join(temporaryDirectory(t), 'a.sock')
@@ -107,7 +108,7 @@ test('ListeningSockets shares no port any more when a handover is given up', asy
   assert.equal(isShared(narrow!), false)
   const taken = createServer().listen(other, '127.0.0.1')
   await once(taken, 'listening')
-  t.after(() => taken.close())
+  atEnd(t, () => taken.close())
   await assert.rejects(sockets.open([wish(everywhere(port)), wish(loopback(other))]), isBindError(/in use/))
   assert.equal(isShared(narrow!), false)
 })
@@ -128,7 +129,7 @@ test('ListeningSockets.open() leaves a socket file that another program answers 
   const [socket, file] = [join(directory, 'a.sock'), join(directory, 'b.sock')]
   const server = createServer().listen(socket)
   await once(server, 'listening')
-  t.after(() => server.close())
+  atEnd(t, () => server.close())
   writeFileSync(file, 'precious')
   for (const [path, why] of [
     [socket, /: another process answers on it; stop that \(`ss -lxp` names it\), or choose another path$/],
@@ -166,7 +167,7 @@ test('ListeningSockets.retire() removes a socket file at once, and close() remov
   assert.equal(existsSync(path), false)
   const server = createServer().listen(path)
   await once(server, 'listening')
-  t.after(() => server.close())
+  atEnd(t, () => server.close())
   sockets.close(socket!)
   assert.ok(existsSync(path))
 })
@@ -225,7 +226,7 @@ test('ListeningSockets.open() keeps a unix socket in whose place another program
   rmSync(path)
   const other = createServer().listen(path)
   await once(other, 'listening')
-  t.after(() => other.close())
+  atEnd(t, () => other.close())
   assert.deepEqual(await serve(sockets, { family: 'unix', path }), [first])
   assert.equal(sockets.hasLostFiles, false)
 })

@@ -6,6 +6,7 @@ import { Supervisor } from '#src/control/supervisor.js'
 import { WorkerHandle } from '#src/control/worker-handle.js'
 import type { Snapshot } from '#src/model/snapshot.js'
 import { WorkerCell } from '#src/shared/control-cells.js'
+import { atEnd } from '../../helpers/cleanup.ts'
 import { breakWorker } from '../../helpers/in-process-service.ts'
 import { createSharedMemory } from '../../helpers/shared-memory.ts'
 import { waitUntil } from '../../helpers/wait-until.ts'
@@ -44,7 +45,7 @@ function createSupervisor(t: TestContext): Made {
   const shared = createSharedMemory()
   const createHandle = (id: number) => new WorkerHandle(id, shared)
   const supervisor = new Supervisor(shared.control, createHandle, events, () => made.whyNot)
-  t.after(() => supervisor.stop())
+  atEnd(t, () => supervisor.stop())
   const made: Made = { supervisor, crashes, told, whyNot: null }
   return made
 }

@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import { connectRedis, readTarget } from '#src/discovery/redis-client.js'
 import type { DiscoveryConfig, RedisConfig } from '#src/model/config.js'
 import { makeCertificate } from '../../helpers/certificate.ts'
+import { atEnd } from '../../helpers/cleanup.ts'
 import { discoveryBase, follow, redisConfig } from '../../helpers/discovery-maker.ts'
 import { freePort } from '../../helpers/free-port.ts'
 import { needs } from '../../helpers/peers.ts'
@@ -127,7 +128,7 @@ test('connectRedis() reads every master of a cluster', needs('redis-server'), as
   }
   const config = redisConfig(nodes[0]!.url, { cluster: [{ host: '127.0.0.1', port: nodes[1]!.port }] })
   const client = connectRedis(config)
-  t.after(() => client.close())
+  atEnd(t, () => client.close())
   await client.whenReady(5000)
   const wanted = Array.from({ length: 20 }, (_, index) => `10.0.${index + 10}.1:91${index + 10}`)
   for (const address of wanted) await client.commands.set(`mcs:node:${address}`, '{"weight":2}', 'PX', 60_000)
@@ -143,7 +144,7 @@ test('connectRedis() reads every master of a cluster', needs('redis-server'), as
 test('RedisClient.describe() leaves out passwords, and what would act on a terminal', (t) => {
   const sentinel = { master: 'chat', nodes: [{ host: '127.0.0.1', port: 1 }], password: 'of-sentinel' }
   const client = connectRedis(redisConfig('redis://:p%40ss@127.0.0.1:1', { sentinel }))
-  t.after(() => client.close())
+  atEnd(t, () => client.close())
   const said = client.describe(new Error('p@ss, p%40ss and of-sentinel\u001b[2J\r\nare wrong'))
   assert.equal(said, '***, *** and *** [2J are wrong')
   assert.equal(client.describe(new Error('x'.repeat(5000))).length, 200)

@@ -3,7 +3,7 @@ import { createRedisHash } from '#src/control/redis-hash.js'
 import { connectRedis } from '#src/discovery/redis-client.js'
 import { register } from '#src/discovery/register.js'
 import type { RedisConfig } from '#src/model/config.js'
-import { type Cleanup, CleanupList } from '../../helpers/cleanup.ts'
+import { atEnd, type Cleanup, CleanupList } from '../../helpers/cleanup.ts'
 import { discoveryBase, follow, redisConfig } from '../../helpers/discovery-maker.ts'
 import { type Answer, HostileRedis, resp } from '../../helpers/hostile-redis.ts'
 import { waitUntil } from '../../helpers/wait-until.ts'
@@ -165,7 +165,7 @@ const uses: Readonly<Record<string, Use>> = {
   },
   async hash(t, redis) {
     const client = connectRedis(redis)
-    t.after(() => client.close())
+    atEnd(t, () => client.close())
     const hash = createRedisHash(client.commands as Parameters<typeof createRedisHash>[0], 'sticky', { timeoutMs: 500 })
     await waitUntil(
       'a hash is read and written',

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { Channel } from '#src/health/channel.js'
+import { atEnd } from '../../helpers/cleanup.ts'
 import { waitUntilStill } from '../../helpers/wait-until-still.ts'
 import { startBackend } from './fixture.ts'
 
@@ -16,7 +17,7 @@ test('Channel.more() reads no more of a backend that does not stop than it may h
     push()
   })
   const channel = new Channel()
-  t.after(() => channel.close())
+  atEnd(t, () => channel.close())
   await channel.connect(address)
   assert.equal(await channel.more(), true)
   const stalledBytes = await waitUntilStill('the backend’s writes', () => sentBytes)

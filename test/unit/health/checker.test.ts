@@ -5,6 +5,7 @@ import { Checker, type CheckerOptions, type CheckTarget } from '#src/health/chec
 import { probe } from '#src/health/probe.js'
 import type { SocketAddress } from '#src/model/address.js'
 import type { HealthConfig } from '#src/model/config.js'
+import { atEnd } from '../../helpers/cleanup.ts'
 import { freePort } from '../../helpers/free-port.ts'
 import { needs } from '../../helpers/peers.ts'
 import { runScript } from '../../helpers/script.ts'
@@ -25,7 +26,7 @@ function startChecker(t: TestContext, options?: CheckerOptions) {
     },
     options,
   )
-  t.after(() => checker.close())
+  atEnd(t, () => checker.close())
   return { checker, changes, results }
 }
 
@@ -183,7 +184,7 @@ test('Checker may be closed, and told other targets, by those whom it tells', as
       checker.close()
     },
   })
-  t.after(() => checker.close())
+  atEnd(t, () => checker.close())
   checker.setTargets([target('a', refused), target('c', address, { intervalMs: 60_000 })])
   await waitUntil('b is down', () => told.includes('b change'))
   assert.deepEqual(

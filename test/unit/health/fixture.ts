@@ -4,6 +4,7 @@ import type { TestContext } from 'node:test'
 import type { ProbeResult } from '#src/health/probe.js'
 import type { SocketAddress } from '#src/model/address.js'
 import type { HealthConfig } from '#src/model/config.js'
+import { atEnd } from '../../helpers/cleanup.ts'
 
 /** Checks as the file's defaults give them, changed by `changes`. */
 export function makeHealth(changes: Partial<HealthConfig> = {}): HealthConfig {
@@ -47,7 +48,7 @@ export async function startBackend(
   })
   server.listen(listen)
   await once(server, 'listening')
-  t.after(() => {
+  atEnd(t, () => {
     for (const socket of sockets) socket.destroy()
     server.close()
   })

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net'
 import test, { type TestContext } from 'node:test'
 import { probe } from '#src/health/probe.js'
 import type { HealthConfig } from '#src/model/config.js'
+import { atEnd } from '../../helpers/cleanup.ts'
 import { loopback, makeHealth, startBackend, told } from './fixture.ts'
 
 function makeHttp(changes: Partial<HealthConfig['http']> = {}, timeoutMs = 5000): HealthConfig {
@@ -36,7 +37,7 @@ test('probe() of http asks a real server as it is told, and looks at status and 
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
-  t.after(() => server.close())
+  atEnd(t, () => server.close())
   const { port } = server.address() as AddressInfo
   const check = async (changes: Partial<HealthConfig['http']>) => told(await probe(loopback(port), makeHttp(changes)))
   assert.equal(await check({ path: '/a b', body: 'all is well', host: 'chat.test' }), 'ok')

@@ -9,6 +9,7 @@ import { probe } from '#src/health/probe.js'
 import type { ClientTlsConfig, HealthConfig } from '#src/model/config.js'
 import { type Certificate, makeCertificate } from '../../helpers/certificate.ts'
 import { startServer } from '../../helpers/child-server.ts'
+import { atEnd } from '../../helpers/cleanup.ts'
 import { freePort } from '../../helpers/free-port.ts'
 import { needs } from '../../helpers/peers.ts'
 import { temporaryDirectory } from '../../helpers/temporary-directory.ts'
@@ -78,7 +79,7 @@ test('probe() of tls sends the configured server name, and never an address as o
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
-  t.after(() => server.close())
+  atEnd(t, () => server.close())
   const address = loopback((server.address() as AddressInfo).port)
   for (const serverName of ['backend.test', '127.0.0.1', '']) {
     const config = makeTls(

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import test, { type TestContext } from 'node:test'
+import { atEnd } from '../../helpers/cleanup.ts'
 import { needs } from '../../helpers/peers.ts'
 
 /** Sets MCS_LB_REQUIRE_PEERS for the length of one test; undefined removes it. */
@@ -10,7 +11,7 @@ function setRequired(t: TestContext, value: string | undefined): void {
     else process.env.MCS_LB_REQUIRE_PEERS = to
   }
   assign(value)
-  t.after(() => assign(before))
+  atEnd(t, () => assign(before))
 }
 
 test('needs() skips nothing where the programs are installed', () => {

@@ -26,6 +26,7 @@ import { permanent } from '#src/kernel/library.js'
 import { bindSocket, listenOn } from '#src/kernel/listening-socket.js'
 import { createEvent, signalEvent } from '#src/kernel/process.js'
 import { encodeSockaddr } from '#src/kernel/sockaddr.js'
+import { atEnd } from '../../helpers/cleanup.ts'
 import { runScript } from '../../helpers/script.ts'
 import { boundPort, readOption } from '../../helpers/socket-option.ts'
 import { waitUntil } from '../../helpers/wait-until.ts'
@@ -36,7 +37,7 @@ const sockaddr = permanent(SOCKADDR_BYTES)
 
 function listen(t: TestContext): number {
   const fd = bindSocket({ family: 'ipv4', host: '127.0.0.1', port: 0 }, { keepAliveMs: 1000, reusePort: false })
-  t.after(() => kernel.close(fd))
+  atEnd(t, () => kernel.close(fd))
   assert.equal(listenOn(fd, 16), 0)
   return fd
 }
@@ -45,7 +46,7 @@ function listen(t: TestContext): number {
 async function createPair(t: TestContext): Promise<{ client: Socket; fd: number; close(): void }> {
   const listener = listen(t)
   const client = connect({ port: boundPort(listener), host: '127.0.0.1', allowHalfOpen: true })
-  t.after(() => client.destroy())
+  atEnd(t, () => client.destroy())
   client.on('error', () => {})
   await once(client, 'connect')
   const fd = kernel.accept(listener, sockaddr.at)
@@ -55,14 +56,14 @@ async function createPair(t: TestContext): Promise<{ client: Socket; fd: number;
     if (isOpen) kernel.close(fd)
     isOpen = false
   }
-  t.after(close)
+  atEnd(t, close)
   return { client, fd, close }
 }
 
 function createEpoll(t: TestContext): { epoll: number; events: EpollEvents } {
   const epoll = kernel.epollCreate()
   assert.ok(epoll >= 0)
-  t.after(() => kernel.close(epoll))
+  atEnd(t, () => kernel.close(epoll))
   return { epoll, events: createEpollEvents(kernel, 8) }
 }
 
@@ -110,9 +111,9 @@ test('Libc makes descriptors that no child inherits and that never block', async
   const { fd } = await createPair(t)
   const { epoll } = createEpoll(t)
   const event = createEvent()
-  t.after(() => kernel.close(event))
+  atEnd(t, () => kernel.close(event))
   const fresh = kernel.socket(AF_INET)
-  t.after(() => kernel.close(fresh))
+  atEnd(t, () => kernel.close(fresh))
   for (const [what, number, isNonBlocking] of [
     ['accepted', fd, true],
     ['socket', fresh, true],
@@ -179,9 +180,9 @@ test('Libc.socketError() tells of a failed connect once', async (t) => {
   const { epoll, events } = createEpoll(t)
   // Bound and not listening: the port refuses, and nobody else can take it.
   const closed = bindSocket({ family: 'ipv4', host: '127.0.0.1', port: 0 }, { keepAliveMs: 1000, reusePort: false })
-  t.after(() => kernel.close(closed))
+  atEnd(t, () => kernel.close(closed))
   const fd = kernel.socket(AF_INET)
-  t.after(() => kernel.close(fd))
+  atEnd(t, () => kernel.close(fd))
   const address = encodeSockaddr({ family: 'ipv4', host: '127.0.0.1', port: boundPort(closed) })
   sockaddr.memory.set(address)
   const result = kernel.connect(fd, sockaddr.at, address.length)
@@ -212,10 +213,10 @@ test('Libc.sendUnpacedOnLoopback() has a socket to this machine use Reno, and te
   assert.equal(kernel.sendUnpacedOnLoopback(fd), 0)
   assert.equal(name(), 'reno')
   const unconnected = kernel.socket(AF_INET)
-  t.after(() => kernel.close(unconnected))
+  atEnd(t, () => kernel.close(unconnected))
   assert.equal(kernel.sendUnpacedOnLoopback(unconnected), -Errno.ENOTCONN)
   const local = kernel.socket(AF_UNIX)
-  t.after(() => kernel.close(local))
+  atEnd(t, () => kernel.close(local))
   assert.equal(kernel.sendUnpacedOnLoopback(local), -Errno.ENOTCONN)
 })
 
@@ -248,7 +249,7 @@ test('Libc.epollWait() reports several descriptors, each with its own data, at m
   const { epoll, events } = createEpoll(t)
   const fds = Array.from({ length: 10 }, () => createEvent())
   for (const [i, fd] of fds.entries()) {
-    t.after(() => kernel.close(fd))
+    atEnd(t, () => kernel.close(fd))
     kernel.epollCtl(epoll, EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLET, i, 100 + i)
     signalEvent(fd)
   }
@@ -263,7 +264,7 @@ test('Libc.epollWait() reports several descriptors, each with its own data, at m
 test('Libc.drainEvent() takes what signalEvent() has counted', (t) => {
   const { epoll, events } = createEpoll(t)
   const fd = createEvent()
-  t.after(() => kernel.close(fd))
+  atEnd(t, () => kernel.close(fd))
   kernel.epollCtl(epoll, EPOLL_CTL_ADD, fd, EPOLLIN, 0, 0)
   assert.equal(kernel.drainEvent(fd), -Errno.EAGAIN)
   signalEvent(fd)

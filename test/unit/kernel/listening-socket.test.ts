@@ -27,6 +27,7 @@ import {
 } from '#src/kernel/listening-socket.js'
 import { setKeepAlive } from '#src/kernel/socket-option.js'
 import type { SocketAddress } from '#src/model/address.js'
+import { atEnd } from '../../helpers/cleanup.ts'
 import { boundPort, readOption } from '../../helpers/socket-option.ts'
 import { waitUntil } from '../../helpers/wait-until.ts'
 
@@ -40,7 +41,7 @@ function ipv4(host: string, port: number): SocketAddress {
 
 function bind(t: TestContext, address: SocketAddress, keepAliveMs = 60_000, reusePort = false): number {
   const fd = bindSocket(address, { keepAliveMs, reusePort })
-  if (fd >= 0) t.after(() => kernel.close(fd))
+  if (fd >= 0) atEnd(t, () => kernel.close(fd))
   return fd
 }
 
@@ -51,13 +52,13 @@ async function acceptOne(t: TestContext, fd: number): Promise<number> {
     accepted = kernel.accept(fd, sockaddrAt)
     return accepted >= 0
   })
-  t.after(() => kernel.close(accepted))
+  atEnd(t, () => kernel.close(accepted))
   return accepted
 }
 
 async function connectTo(t: TestContext, port: number, host = '127.0.0.1'): Promise<void> {
   const client = connect(port, host)
-  t.after(() => client.destroy())
+  atEnd(t, () => client.destroy())
   await once(client, 'connect')
 }
 
@@ -121,7 +122,7 @@ test('refuseNewClients() drops the SYN of a new client, who gets through after a
   const port = boundPort(fd)
   assert.equal(refuseNewClients(fd), 0)
   const client = connect(port, '127.0.0.1')
-  t.after(() => client.destroy())
+  atEnd(t, () => client.destroy())
   let outcome = 'none'
   client.once('connect', () => {
     outcome = 'connected'
@@ -149,7 +150,7 @@ test('refuseNewClients() keeps those who are queued already, and what they send'
   const fd = bind(t, ipv4('127.0.0.1', 0))
   listenOn(fd, 8)
   const client = connect(boundPort(fd), '127.0.0.1')
-  t.after(() => client.destroy())
+  atEnd(t, () => client.destroy())
   await once(client, 'connect')
   refuseNewClients(fd)
   const accepted = await acceptOne(t, fd)

@@ -13,6 +13,7 @@ import { permanent } from '#src/kernel/library.js'
 import { bindSocket, listenOn } from '#src/kernel/listening-socket.js'
 import { domainOf, encodeSockaddr, isLoopback } from '#src/kernel/sockaddr.js'
 import type { SocketAddress } from '#src/model/address.js'
+import { atEnd } from '../../helpers/cleanup.ts'
 import { boundPort } from '../../helpers/socket-option.ts'
 import { temporaryDirectory } from '../../helpers/temporary-directory.ts'
 
@@ -96,10 +97,10 @@ test('domainOf() gives the domain that socket(2) takes', () => {
 async function meet(t: TestContext, address: SocketAddress): Promise<void> {
   const fd = bindSocket(address, { keepAliveMs: Number.POSITIVE_INFINITY, reusePort: false })
   assert.ok(fd >= 0, errnoName(-fd))
-  t.after(() => kernel.close(fd))
+  atEnd(t, () => kernel.close(fd))
   assert.equal(listenOn(fd, 8), 0)
   const client = address.family === 'unix' ? connect(address.path) : connect(boundPort(fd), address.host)
-  t.after(() => client.destroy())
+  atEnd(t, () => client.destroy())
   await once(client, 'connect')
   if (address.family !== 'unix') assert.equal(client.remotePort, boundPort(fd))
 }
@@ -118,9 +119,9 @@ test('a socket bound to an encoded path is where node connects to', async (t) =>
 
 /** Connects through the kernel to a server of node's. */
 async function reach(t: TestContext, server: Server, address: SocketAddress): Promise<void> {
-  t.after(() => server.close())
+  atEnd(t, () => server.close())
   const fd = kernel.socket(domainOf(address))
-  t.after(() => kernel.close(fd))
+  atEnd(t, () => kernel.close(fd))
   const sockaddr = encodeSockaddr(address)
   const { memory, at } = permanent(SOCKADDR_BYTES)
   memory.set(sockaddr)

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { test } from 'node:test'
 import { startDemoBackend } from '#src/lab/backends.js'
+import { atEnd } from '../../helpers/cleanup.ts'
 import { waitUntil } from '../../helpers/wait-until.ts'
 import { readAll } from '../admin/harness.ts'
 
@@ -25,7 +26,7 @@ async function untilStuck(socket: Socket): Promise<void> {
 
 test('startDemoBackend() greets, echoes lines that come in pieces, and ends after its client', async (t) => {
   const backend = await startDemoBackend('B7')
-  t.after(() => backend.stop())
+  atEnd(t, () => backend.stop())
   const socket = await open(backend.port)
   let seen = ''
   socket.on('data', (chunk) => {
@@ -41,7 +42,7 @@ test('startDemoBackend() greets, echoes lines that come in pieces, and ends afte
 
 test('startDemoBackend() answers a line without end in pieces', async (t) => {
   const backend = await startDemoBackend('B7')
-  t.after(() => backend.stop())
+  atEnd(t, () => backend.stop())
   const socket = await open(backend.port)
   const all = readAll(socket)
   socket.end('x'.repeat(1024 * 1024))
@@ -52,7 +53,7 @@ test('startDemoBackend() answers a line without end in pieces', async (t) => {
 
 test('startDemoBackend() goes on once a client that took nothing reads again', async (t) => {
   const backend = await startDemoBackend('B7')
-  t.after(() => backend.stop())
+  atEnd(t, () => backend.stop())
   const socket = await open(backend.port)
   socket.pause()
   const lines = 48 * 1024

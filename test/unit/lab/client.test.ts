@@ -4,6 +4,7 @@ import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { startDemoBackend } from '#src/lab/backends.js'
 import { parseTarget } from '#src/lab/client.js'
+import { atEnd } from '../../helpers/cleanup.ts'
 import { freePort } from '../../helpers/free-port.ts'
 import { runProgram } from '../cli/run-program.ts'
 
@@ -31,7 +32,7 @@ test('parseTarget() reads names, IPv4, IPv6 and unix sockets, and nothing else',
 
 test('mcs-lb client sends its input, ends the sending side and prints all that arrives', async (t) => {
   const backend = await startDemoBackend('B1')
-  t.after(() => backend.stop())
+  atEnd(t, () => backend.stop())
   const result = await runProgram(['client', `127.0.0.1:${backend.port}`], { input: 'hello\nbye\n' })
   assert.deepEqual(result, { code: 0, stdout: 'Hello from B1\nB1: hello\nB1: bye\n', stderr: '' })
 })
@@ -62,6 +63,6 @@ async function listen(t: TestContext, onConnection: (socket: Socket) => void): P
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
-  t.after(() => server.close())
+  atEnd(t, () => server.close())
   return (server.address() as AddressInfo).port
 }

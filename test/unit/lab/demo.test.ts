@@ -7,18 +7,19 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { runDemo } from '#src/lab/demo.js'
 import { spawnChild } from '../../helpers/child-process.ts'
+import { atEnd } from '../../helpers/cleanup.ts'
+import { temporaryDirectory } from '../../helpers/temporary-directory.ts'
 import { waitUntil } from '../../helpers/wait-until.ts'
-import { temporaryDirectory } from '../admin/harness.ts'
 import { mainPath, runProgram } from '../cli/run-program.ts'
 
 /** Starts `mcs-lb demo` with a temporary directory of its own, and waits until it serves. */
 async function startDemo(t: TestContext) {
-  const tmp = join(await temporaryDirectory(t), 'tmp')
+  const tmp = join(temporaryDirectory(t), 'tmp')
   await mkdir(tmp)
   const child = spawnChild(process.execPath, [mainPath, 'demo', '--port', '0'], {
     env: { ...process.env, TMPDIR: tmp },
   })
-  t.after(() => child.kill('SIGTERM'))
+  atEnd(t, () => child.kill('SIGTERM'))
   let stdout = ''
   child.stdout.on('data', (chunk) => {
     stdout += chunk
@@ -82,7 +83,7 @@ test('mcs-lb demo writes a file that check accepts, in a directory for its user 
 test('mcs-lb demo exits 1 and names --port where the port is taken', async (t) => {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
-  t.after(() => server.close())
+  atEnd(t, () => server.close())
   const { port } = server.address() as { port: number }
   const { code, stdout, stderr } = await runProgram(['demo', '--port', String(port)])
   assert.deepEqual([code, stdout], [1, ''])
@@ -99,7 +100,7 @@ test('runDemo() returns what the load balancer exited with, or 128 and the signa
 })
 
 test('runDemo() takes two signals in a moment for one Ctrl-C', async (t) => {
-  const mark = join(await temporaryDirectory(t), 'mark')
+  const mark = join(temporaryDirectory(t), 'mark')
   const script = `
     const { writeFileSync } = require('node:fs')
     let signals = 0
@@ -118,10 +119,10 @@ test('runDemo() takes two signals in a moment for one Ctrl-C', async (t) => {
 })
 
 test('runDemo() rejects and cleans up where the load balancer cannot be started', async (t) => {
-  const tmp = await temporaryDirectory(t)
+  const tmp = temporaryDirectory(t)
   const before = process.env.TMPDIR
   process.env.TMPDIR = tmp
-  t.after(() => {
+  atEnd(t, () => {
     if (before === undefined) delete process.env.TMPDIR
     else process.env.TMPDIR = before
   })

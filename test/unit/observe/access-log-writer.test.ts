@@ -6,6 +6,7 @@ import { type AccessLogWriter, type DrainRecords, openAccessLog } from '#src/obs
 import type { Logger } from '#src/observe/logger.js'
 import { encodeAccessRecord, makeAccessRecord } from '../../helpers/access-record-maker.js'
 import { spawnChild } from '../../helpers/child-process.ts'
+import { atEnd } from '../../helpers/cleanup.ts'
 import { temporaryDirectory } from '../../helpers/temporary-directory.js'
 import { waitUntil } from '../../helpers/wait-until.js'
 
@@ -150,7 +151,7 @@ test('AccessLogWriter keeps no process alive', async (t) => {
     const writer = await openAccessLog(${config}, { drain: () => 0, names: {}, log: {} })
     writer.start()`
   const child = spawnChild(process.execPath, ['--input-type=module', '-e', program], { stdio: 'inherit' })
-  t.after(() => child.kill('SIGKILL'))
+  atEnd(t, () => child.kill('SIGKILL'))
   await waitUntil('the process ends', () => child.exitCode !== null, 10_000)
   assert.equal(child.exitCode, 0)
 })

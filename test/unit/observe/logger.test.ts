@@ -6,6 +6,7 @@ import { McsError } from '#src/model/errors.js'
 import { formatTextLine } from '#src/observe/log-format.js'
 import { createLogger, type ProgramLogger } from '#src/observe/logger.js'
 import { spawnChild } from '../../helpers/child-process.ts'
+import { atEnd } from '../../helpers/cleanup.ts'
 import { fillPipe, openStuckPipe } from '../../helpers/named-pipe.js'
 import { needs } from '../../helpers/peers.ts'
 import { temporaryDirectory } from '../../helpers/temporary-directory.js'
@@ -13,7 +14,7 @@ import { temporaryDirectory } from '../../helpers/temporary-directory.js'
 function logToFile(t: TestContext, format: 'json' | 'text'): { logger: ProgramLogger; read(): Promise<string[]> } {
   const path = join(temporaryDirectory(t), 'log')
   const fd = openSync(path, 'a')
-  t.after(() => closeSync(fd))
+  atEnd(t, () => closeSync(fd))
   const logger = createLogger({ level: 'info', format }, fd)
   const read = async (): Promise<string[]> => {
     assert.equal(await logger.flush(), true)
@@ -107,9 +108,9 @@ test('Logger colours its words on a terminal only', needs('script'), async () =>
 test('Logger on a stuck pipe loses lines, counts them, and returns at once', async (t) => {
   const path = join(temporaryDirectory(t), 'pipe')
   const reader = openStuckPipe(path)
-  t.after(() => closeSync(reader))
+  atEnd(t, () => closeSync(reader))
   const fd = openSync(path, constants.O_WRONLY)
-  t.after(() => closeSync(fd))
+  atEnd(t, () => closeSync(fd))
   fillPipe(path)
   const logger = createLogger({ level: 'info', format: 'json' }, fd, { maxPendingBytes: 10_000, retryMs: 1 })
   for (let i = 0; i < 2000; i++) logger.info('a line of some length', { i })

@@ -18,6 +18,7 @@ import { test } from 'node:test'
 import { McsError } from '#src/model/errors.js'
 import type { DropReport } from '#src/observe/drop-reporter.js'
 import { Sink } from '#src/observe/sink.js'
+import { atEnd } from '../../helpers/cleanup.ts'
 import { drainPipe, openPipeReader, openStuckPipe } from '../../helpers/named-pipe.js'
 import { temporaryDirectory } from '../../helpers/temporary-directory.js'
 import { waitUntil } from '../../helpers/wait-until.js'
@@ -63,7 +64,7 @@ test('Sink.open() says of a socket what to write in its place', async (t) => {
   const path = join(temporaryDirectory(t), 'socket')
   const server = createServer().listen(path)
   await once(server, 'listening')
-  t.after(() => server.close())
+  atEnd(t, () => server.close())
   await assert.rejects(Sink.open(path), {
     code: 'MCS_LOG_UNWRITABLE',
     message: /: it is a socket; write accessLog\.to: stdout for the output of mcs-lb, or name a file$/,
@@ -95,7 +96,7 @@ test('Sink.reopen() leaves what was taken before in the old file and puts the re
 test('Sink.reopen() waits for a slow old file with what was taken before', async (t) => {
   const path = join(temporaryDirectory(t), 'pipe')
   const reader = openStuckPipe(path)
-  t.after(() => closeSync(reader))
+  atEnd(t, () => closeSync(reader))
   const sink = await Sink.open(path, { retryMs: 1 })
   for (let i = 0; i < 2000; i++) sink.write(line(i))
   await waitUntil('the pipe is full', async () => !(await sink.flush(5)))
@@ -118,7 +119,7 @@ test('Sink.reopen() waits for a slow old file with what was taken before', async
 test('Sink.reopen() says when the old file takes nothing, and goes over to the new one all the same', async (t) => {
   const path = join(temporaryDirectory(t), 'pipe')
   const reader = openStuckPipe(path)
-  t.after(() => closeSync(reader))
+  atEnd(t, () => closeSync(reader))
   const sink = await Sink.open(path, { retryMs: 1 })
   for (let i = 0; i < 2000; i++) sink.write(line(i))
   await waitUntil('the pipe is full', async () => !(await sink.flush(5)))
@@ -176,7 +177,7 @@ test('Sink drops and counts on a full disk, and reports it once in the interval'
 test('Sink drops whole lines past its bound while a pipe is stuck, and goes on when it is read', async (t) => {
   const path = join(temporaryDirectory(t), 'pipe')
   const reader = openStuckPipe(path)
-  t.after(() => closeSync(reader))
+  atEnd(t, () => closeSync(reader))
   const sink = await Sink.open(path, { maxPendingBytes: 200_000, retryMs: 1 })
   for (let i = 0; i < 10_000; i++) sink.write(line(i))
   assert.ok(sink.dropped > 5000)
@@ -198,9 +199,9 @@ test('Sink drops whole lines past its bound while a pipe is stuck, and goes on w
 test('Sink.over() leaves the mode of a shared pipe alone and never blocks on it', async (t) => {
   const path = join(temporaryDirectory(t), 'pipe')
   const reader = openStuckPipe(path)
-  t.after(() => closeSync(reader))
+  atEnd(t, () => closeSync(reader))
   const shared = openSync(path, constants.O_WRONLY)
-  t.after(() => closeSync(shared))
+  atEnd(t, () => closeSync(shared))
   const sink = Sink.over(shared, { retryMs: 1 })
   for (let i = 0; i < 5000; i++) sink.write(line(i))
   assert.equal(await sink.flush(20), false)
@@ -224,7 +225,7 @@ test('Sink finishes a line that was cut by an error before it writes the next on
   closeSync(reader)
   assert.equal(await sink.flush(), true)
   const laterReader = openPipeReader(path)
-  t.after(() => closeSync(laterReader))
+  atEnd(t, () => closeSync(laterReader))
   const cut = drainPipe(laterReader)
   assert.notEqual(cut.at(-1), '\n')
   sink.write('next\n')

@@ -3,6 +3,7 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { Notifier } from '#src/systemd/notify.js'
+import { atEnd } from '../../helpers/cleanup.ts'
 import { receiveDatagrams } from '../../helpers/datagram-receiver.js'
 import { needs } from '../../helpers/peers.ts'
 import { temporaryDirectory } from '../../helpers/temporary-directory.js'
@@ -17,7 +18,7 @@ test(
     const path = join(temporaryDirectory(t), 'notify')
     const receiver = await receiveDatagrams(t, path)
     const notifier = Notifier.fromEnvironment(silent, { NOTIFY_SOCKET: path })
-    t.after(() => notifier.close())
+    atEnd(t, () => notifier.close())
     const expect = async (message: string): Promise<void> => {
       await waitUntil(`${message} arrives`, () => receiver.received().endsWith(message))
     }
@@ -43,7 +44,7 @@ test('Notifier reaches a socket in the abstract namespace', needs('socat'), asyn
   const name = `@mcs-lb-notify-${process.pid}`
   const receiver = await receiveDatagrams(t, name)
   const notifier = Notifier.fromEnvironment(silent, { NOTIFY_SOCKET: name })
-  t.after(() => notifier.close())
+  atEnd(t, () => notifier.close())
   notifier.ready()
   await waitUntil('READY=1 arrives', () => receiver.received() === 'READY=1')
 })
@@ -83,7 +84,7 @@ test('Notifier loses what a full socket does not take, and does not wait', needs
   const errors = new Set<unknown>()
   const log = { debug: (_: string, fields?: Readonly<Record<string, unknown>>) => errors.add(fields?.error) }
   const notifier = Notifier.fromEnvironment(log, { NOTIFY_SOCKET: path })
-  t.after(() => notifier.close())
+  atEnd(t, () => notifier.close())
   await receiver.freeze()
   for (let i = 0; i < 2000; i++) notifier.status(`connection ${i}`)
   assert.deepEqual([...errors], ['EAGAIN'])
