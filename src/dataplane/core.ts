@@ -11,6 +11,7 @@ import {
 } from '../kernel/constants.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import { SOCKADDR_BYTES } from '../kernel/kernel.ts'
+import type { ListenerSnapshot } from '../model/snapshot.ts'
 import { BackendTable } from '../shared/backend-table.ts'
 import { ClientTable, workerLocker } from '../shared/client-table.ts'
 import { ControlCell, WorkerCell } from '../shared/control-cells.ts'
@@ -115,6 +116,10 @@ export class Core {
   upstreamOf(connection: number): ServingUpstream {
     const serving = this.servings.at(this.slots.serving[connection]!)
     return serving.upstreams[serving.listeners[this.slots.listener[connection]!]!.upstream]!
+  }
+
+  listenerOf(connection: number): ListenerSnapshot {
+    return this.servings.at(this.slots.serving[connection]!).listeners[this.slots.listener[connection]!]!
   }
 
   /** Registers a side's socket with epoll. Returns 0 or a negated errno. */

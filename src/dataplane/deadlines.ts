@@ -47,8 +47,8 @@ export class Deadlines {
   }
 
   #lookAtRelay(connection: number): void {
-    const { slots, servings, nowMs, timers } = this.#core
-    const listener = servings.at(slots.serving[connection]!).listeners[slots.listener[connection]!]!
+    const { slots, nowMs, timers } = this.#core
+    const listener = this.#core.listenerOf(connection)
     const endsAtMs = slots.acceptedAt[connection]! + listener.maxDurationMs
     const idleAtMs = slots.activeAt[connection]! + listener.idleTimeoutMs
     const halfClosedAtMs = this.#halfClosedSince(connection) + listener.halfClosedTimeoutMs

@@ -1,47 +1,22 @@
 import type { Request } from '../balance/balancer.ts'
 import { sourceKey } from '../balance/source-key.ts'
-import {
-  AF_UNIX,
-  EPOLLERR,
-  EPOLLHUP,
-  EPOLLOUT,
-  IPPROTO_TCP,
-  MSG_MORE,
-  SHUT_WR,
-  TCP_QUICKACK,
-} from '../kernel/constants.ts'
+import { AF_UNIX, EPOLLERR, EPOLLHUP, EPOLLOUT, IPPROTO_TCP, TCP_QUICKACK } from '../kernel/constants.ts'
 import { Errno } from '../kernel/errno.ts'
 import { CauseCode } from '../model/cause.ts'
-import type { BackendSnapshot, ListenerSnapshot } from '../model/snapshot.ts'
+import type { BackendSnapshot } from '../model/snapshot.ts'
 import { MAX_RECORDED_ATTEMPTS } from '../shared/access-record.ts'
-import { BackendCounter, ListenerCounter } from '../shared/worker-counters.ts'
+import { BackendCounter } from '../shared/worker-counters.ts'
 import type { Closer } from './closer.ts'
 import type { Core } from './core.ts'
+import { isBackendsFault, isOutOfDescriptors } from './dial-errors.ts'
 import type { Outcomes } from './outcomes.ts'
+import type { Refuser } from './refuser.ts'
 import type { Relay } from './relay.ts'
 import type { ServingUpstream } from './serving.ts'
 import { Flag, MAX_ATTEMPTS, Phase } from './slots.ts'
 import { Stickiness } from './stickiness.ts'
 
-const {
-  EALREADY,
-  ECONNABORTED,
-  ECONNREFUSED,
-  EINPROGRESS,
-  EINTR,
-  EISCONN,
-  EMFILE,
-  ENFILE,
-  ENOBUFS,
-  ENOMEM,
-  EADDRNOTAVAIL,
-  ETIMEDOUT,
-} = Errno
-
-/** Errno values of socket(2) that say that this process or machine has none left for now. */
-const OUT_OF_DESCRIPTORS: readonly number[] = [EMFILE, ENFILE, ENOBUFS, ENOMEM]
-
-const UNAVAILABLE = 'HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n'
+const { EALREADY, ECONNABORTED, ECONNREFUSED, EINPROGRESS, EINTR, EISCONN, ETIMEDOUT } = Errno
 
 /** Finds a backend for an accepted connection: chooses, connects, and tries the next one when that fails. */
 export class Dialer {
@@ -50,19 +25,18 @@ export class Dialer {
   readonly #relay: Relay
   readonly #outcomes: Outcomes
   readonly #stickiness: Stickiness
-  readonly #unavailable = Buffer.from(UNAVAILABLE)
-  readonly #unavailableAt: number
+  readonly #refuser: Refuser
   /** The connection for which a backend is being chosen. */
   #connection = 0
   readonly #request: Request = { clientHash: 0, isExcluded: (row) => this.#wasTried(row) }
 
-  constructor(core: Core, closer: Closer, relay: Relay, outcomes: Outcomes) {
+  constructor(core: Core, closer: Closer, refuser: Refuser, relay: Relay, outcomes: Outcomes) {
     this.#core = core
     this.#closer = closer
+    this.#refuser = refuser
     this.#relay = relay
     this.#outcomes = outcomes
     this.#stickiness = new Stickiness(core)
-    this.#unavailableAt = core.kernel.addressOf(this.#unavailable)
   }
 
   /**
@@ -96,10 +70,10 @@ export class Dialer {
       if (backend === undefined) break
       errno = this.#attempt(connection, backend)
       if (errno === 0) return
-      if (OUT_OF_DESCRIPTORS.includes(errno) && this.#waitForDescriptor(connection)) return
+      if (isOutOfDescriptors(errno) && this.#waitForDescriptor(connection)) return
       this.#noteFailure(connection, errno)
     }
-    this.#giveUp(connection)
+    this.#refuser.refuse(connection)
   }
 
   /** A backend at which a place has been taken; undefined when none can take the connection. */
@@ -204,8 +178,10 @@ export class Dialer {
     const index = slots.attempts[connection]! - 1
     if (index < MAX_RECORDED_ATTEMPTS) slots.triedErrnos[connection * MAX_RECORDED_ATTEMPTS + index] = errno
     slots.errno[connection] = errno
-    counters.addBackend(slots.backendRow[connection]!, BackendCounter.connectFailures, 1)
-    if (!isOwnWant(errno)) this.#outcomes.noteFailure(connection)
+    if (isBackendsFault(errno)) {
+      counters.addBackend(slots.backendRow[connection]!, BackendCounter.connectFailures, 1)
+      this.#outcomes.noteFailure(connection)
+    }
     this.#leaveBackend(connection)
   }
 
@@ -229,7 +205,7 @@ export class Dialer {
     slots.phase[connection] = Phase.relaying
     slots.connectedAt[connection] = core.nowMs
     slots.activeAt[connection] = core.nowMs
-    const { idleTimeoutMs, maxDurationMs } = this.#listenerOf(connection)
+    const { idleTimeoutMs, maxDurationMs } = core.listenerOf(connection)
     const endsAtMs = slots.acceptedAt[connection]! + maxDurationMs
     core.timers.armNoLaterThan(connection, Math.min(core.nowMs + idleTimeoutMs, endsAtMs))
     core.counters.addBackend(slots.backendRow[connection]!, BackendCounter.connections, 1)
@@ -254,62 +230,6 @@ export class Dialer {
     return true
   }
 
-  /** No backend can be reached: the client is told in the way its listener asks for. */
-  #giveUp(connection: number): void {
-    const core = this.#core
-    const { slots, kernel } = core
-    const errno = slots.attempts[connection] === 0 ? 0 : slots.errno[connection]!
-    const cause = this.#causeOf(connection, errno)
-    const listener = this.#listenerOf(connection)
-    core.counters.addListener(listener.row, ListenerCounter.turnedAway, 1)
-    if (listener.onUnavailable === 'reset') {
-      this.#closer.end(connection, cause, errno, true)
-      return
-    }
-    const client = 2 * connection
-    if (listener.onUnavailable === 'http-503')
-      kernel.send(core.fd(client), this.#unavailableAt, this.#unavailable.length, MSG_MORE)
-    kernel.shutdown(core.fd(client), SHUT_WR)
-    slots.phase[connection] = Phase.lingering
-    slots.cause[connection] = cause
-    slots.errno[connection] = errno
-    core.timers.arm(connection, core.nowMs + core.tuning.lingerMs)
-    this.drain(connection)
-  }
-
-  /**
-   * Reads and drops what a refused client still sends, until it ends: closing a socket with unread bytes would reset
-   * it, and the client might never see why it was refused.
-   */
-  drain(connection: number): void {
-    const core = this.#core
-    const { kernel, slots, tuning } = core
-    for (let turn = 0; turn < 4; turn++) {
-      const got = kernel.recv(core.fd(2 * connection), core.scratchAt, tuning.readBytes, 0)
-      if (got > 0 || got === -EINTR) continue
-      if (got === -Errno.EAGAIN) {
-        core.rearm(2 * connection)
-        return
-      }
-      this.#closer.end(connection, slots.cause[connection]!, slots.errno[connection]!, false)
-      return
-    }
-    core.runLater(2 * connection)
-  }
-
-  #causeOf(connection: number, errno: number): number {
-    if (this.#core.slots.attempts[connection] === 0) return this.#causeOfNoChoice(connection)
-    if (errno === ETIMEDOUT) return CauseCode.connectTimeout
-    return isOwnWant(errno) ? CauseCode.noDescriptors : CauseCode.connectFailed
-  }
-
-  /** None was chosen: why is looked for only now, for it takes a look at each. */
-  #causeOfNoChoice(connection: number): number {
-    const upstream = this.#core.upstreamOf(connection)
-    if (upstream.backends.length === 0) return CauseCode.noBackend
-    return upstream.mayServe(this.#core.panics[upstream.policy.row]!) ? CauseCode.backendsFull : CauseCode.backendsDown
-  }
-
   #wasTried(row: number): boolean {
     const { slots, table } = this.#core
     const base = this.#connection * MAX_ATTEMPTS
@@ -318,17 +238,7 @@ export class Dialer {
     return false
   }
 
-  #listenerOf(connection: number): ListenerSnapshot {
-    const { slots, servings } = this.#core
-    return servings.at(slots.serving[connection]!).listeners[slots.listener[connection]!]!
-  }
-
   #connectTimeoutMs(connection: number): number {
     return this.#core.upstreamOf(connection).policy.connectTimeoutMs
   }
-}
-
-/** Whether an attempt failed for want of something here: no backend is at fault. */
-function isOwnWant(errno: number): boolean {
-  return OUT_OF_DESCRIPTORS.includes(errno) || errno === EADDRNOTAVAIL
 }

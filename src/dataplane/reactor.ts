@@ -13,6 +13,7 @@ import { Dialer } from './dialer.ts'
 import type { OrderPort, WorkerOrder } from './messages.ts'
 import { Outcomes } from './outcomes.ts'
 import { Recorder } from './recorder.ts'
+import { Refuser } from './refuser.ts'
 import { Relay } from './relay.ts'
 import { ServingSnapshot } from './serving.ts'
 import { Flag, Phase } from './slots.ts'
@@ -44,6 +45,7 @@ export class Reactor {
   readonly #port: OrderPort
   readonly #closer: Closer
   readonly #relay: Relay
+  readonly #refuser: Refuser
   readonly #dialer: Dialer
   readonly #acceptor: Acceptor
   readonly #deadlines: Deadlines
@@ -60,7 +62,8 @@ export class Reactor {
     this.#closer = new Closer(this.#core, new Recorder(this.#core))
     const outcomes = new Outcomes(this.#core, this.#port)
     this.#relay = new Relay(this.#core, this.#closer, outcomes)
-    this.#dialer = new Dialer(this.#core, this.#closer, this.#relay, outcomes)
+    this.#refuser = new Refuser(this.#core, this.#closer)
+    this.#dialer = new Dialer(this.#core, this.#closer, this.#refuser, this.#relay, outcomes)
     this.#acceptor = new Acceptor(this.#core, this.#closer, this.#dialer)
     this.#deadlines = new Deadlines(this.#core, this.#closer, this.#dialer)
     kernel.epollCtl(this.#core.epoll, EPOLL_CTL_ADD, this.#wakeFd, EPOLLIN, WAKE, 0)
@@ -121,7 +124,7 @@ export class Reactor {
         return
       case Phase.lingering:
         // To ask again brings an event for the room to write as well; to read at that would ask again for ever.
-        if ((mask & ~EPOLLOUT) !== 0) this.#dialer.drain(connection)
+        if ((mask & ~EPOLLOUT) !== 0) this.#refuser.drain(connection)
         return
     }
   }
@@ -145,7 +148,7 @@ export class Reactor {
       const side = core.takeWaiting()
       const phase = core.slots.phase[side >> 1]
       if (phase === Phase.relaying) this.#relay.pump(side)
-      else if (phase === Phase.lingering) this.#dialer.drain(side >> 1)
+      else if (phase === Phase.lingering) this.#refuser.drain(side >> 1)
     }
   }
 

@@ -305,8 +305,7 @@ export class Relay {
     slots.flags[to]! |= Flag.finished
     slots.halfClosedAt[connection] = core.nowMs
     core.kernel.shutdown(core.fd(to), SHUT_WR)
-    const serving = core.servings.at(slots.serving[connection]!)
-    const listener = serving.listeners[slots.listener[connection]!]!
+    const listener = core.listenerOf(connection)
     core.timers.armNoLaterThan(connection, core.nowMs + Math.min(listener.halfClosedTimeoutMs, listener.idleTimeoutMs))
   }
 

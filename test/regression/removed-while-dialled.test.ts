@@ -33,3 +33,26 @@ upstreams:
   )
   assert.equal((await lb.status()).connections.active, 0)
 })
+
+// It stood in the backend's statistics, and might have made it sit out, that this program had given up by itself.
+test('an attempt that is given up by order does not count against the backend', async (t) => {
+  const away = await blackHole(t)
+  const port = await freeListenerPort()
+  const lb = await LoadBalancerProcess.start(
+    t,
+    `listeners: { edge: { bind: "127.0.0.1:${port}", upstream: web } }
+upstreams:
+  web:
+    connect: { timeout: 60s }
+    connections: { onUnhealthy: close }
+    health: { type: tcp, interval: 200ms, timeout: 200ms, fall: 10 }
+    servers: [{ address: "${away}" }]
+`,
+  )
+  const client = await StreamPeer.connect(t, `127.0.0.1:${port}`)
+  assert.equal(await client.ends(), 'ECONNRESET')
+  const [line] = await lb.accessLog(1)
+  assert.deepEqual([line!.error, line!.attempts], ['ECONNABORTED', [{ backend: away, error: 'ECONNABORTED' }]])
+  const [backend] = await lb.servingBackends()
+  assert.deepEqual([backend!.address, backend!.connectFailures], [away, 0])
+})
