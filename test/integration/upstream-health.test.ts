@@ -8,6 +8,7 @@ import { LoadBalancerProcess } from '../helpers/load-balancer-process.ts'
 import { NamedBackend } from '../helpers/named-backend.ts'
 import { needs } from '../helpers/peers.ts'
 import { ResettingBackend } from '../helpers/resetting-backend.ts'
+import { StreamBackend, StreamPeer } from '../helpers/stream-peer.ts'
 import { startUpstream } from '../helpers/upstream-setup.ts'
 import { waitUntil } from '../helpers/wait-until.ts'
 
@@ -173,6 +174,46 @@ test('Early resets count as failures where outlier.earlyReset says so', async (t
   for (let i = 0; i < 4; i++) await tryGreeting(t, port)
   await becomes('ejected', 'up')
   assert.deepEqual(countByBackend(await openClients(t, port, 4)), { good: 4 })
+})
+
+// With earlyReset only bytes of the backend ended a row of failures: two in weeks made one that never speaks sit out.
+test('A silent backend proves itself by connections that last, or that clients end in order', async (t) => {
+  let isBroken = false
+  const silent = await StreamBackend.start(t, (peer) => {
+    peer.socket.on('end', () => peer.finish())
+    if (isBroken) peer.reset()
+  })
+  const other = await NamedBackend.start(t, 'other')
+  const outlier = '{ consecutiveFailures: 2, earlyReset: 300ms, ejection: 1h, maxEjection: 1h }'
+  const servers = `[{ address: "${silent.address}" }, { address: "${other.address}", backup: true }]`
+  const { port, becomes } = await start(t, `{ servers: ${servers}, outlier: ${outlier} }`)
+  const connects = async (breaks: boolean) => {
+    isBroken = breaks
+    const count = silent.peers.length
+    const client = await StreamPeer.connect(t, `127.0.0.1:${port}`)
+    await silent.peer(count)
+    return client
+  }
+  const fails = async () => assert.equal(await (await connects(true)).ends(), 'ECONNRESET')
+  const endsInOrder = async () => {
+    const client = await connects(false)
+    client.finish()
+    assert.equal(await client.ends(), 'end')
+  }
+  const lasts = async () => {
+    await connects(false)
+    const since = performance.now()
+    await waitUntil('the time for early resets is over', () => performance.now() - since > 600)
+  }
+  for (const proves of [endsInOrder, lasts, endsInOrder]) {
+    await fails()
+    await proves()
+  }
+  await becomes('up', 'up')
+  await fails()
+  await fails()
+  await becomes('ejected', 'up')
+  assert.equal(silent.peers.length, 8)
 })
 
 test('A reload keeps what is known of a backend: its health, and its ejection', async (t) => {
