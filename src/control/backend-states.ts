@@ -13,6 +13,7 @@ import {
   type BackendHealth,
   configureUpstream,
   createUpstreamHealth,
+  mayServe,
   stateOf,
   type UpstreamHealth,
 } from './upstream-state.ts'
@@ -72,7 +73,7 @@ export class BackendStates {
     const backend = [...this.#backends.values()].find((candidate) => candidate.row === row && candidate.id === id)
     if (backend === undefined || backend.isEjected) return
     const { upstream } = backend
-    const total = upstream.groups.reduce((sum, group) => sum + group.backends.length, 0)
+    const total = upstream.groups.flatMap(({ backends }) => backends).filter(mayServe).length
     const verdict = upstream.ejections?.noteFailing(backend.key, performance.now(), total)
     if (verdict === 'spared') {
       const fields = { ...this.#describe(backend), maxShare: upstream.config.outlier?.maxShare }
@@ -207,11 +208,24 @@ export class BackendStates {
     })
     Atomics.store(panics, upstream.row, bits)
     this.#logPanics(upstream, inPanic)
+    if (available === 0 && this.#releaseAll(upstream)) return
     const fields = { upstream: upstream.name }
     if (available === 0 && upstream.hasAvailable) log.error('No backend is left', fields)
     if (available > 0 && !upstream.hasAvailable) log.info('Backends are available', { ...fields, available })
     upstream.hasAvailable = available > 0
     upstream.panics = inPanic
+  }
+
+  /**
+   * Nobody else is left: whoever sits out and might serve is tried again, unless all may sit out at once. Returns whether
+   * there was one; then everything is published anew.
+   */
+  #releaseAll({ config, ejections, groups }: UpstreamHealth): boolean {
+    const released = groups.flatMap(({ backends }) => backends).filter((one) => one.isEjected && mayServe(one))
+    if (released.length === 0 || config.outlier?.maxShare === 1) return false
+    for (const { key } of released) ejections?.release(key, performance.now())
+    for (const { key } of released) this.#endEjection(key)
+    return true
   }
 
   /** By priority: the bit of a group may be another's after a change of members. */

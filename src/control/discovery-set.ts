@@ -1,6 +1,7 @@
 import { resolveBy } from '../discovery/deadline.ts'
 import { type Discovery, type KnownMembers, startDiscovery } from '../discovery/discovery.ts'
 import type { DiscoveryEvent } from '../discovery/discovery-log.ts'
+import { sourceOf } from '../discovery/open-source.ts'
 import { formatAddress, type SocketAddress } from '../model/address.ts'
 import type { Config, DiscoveryConfig, ServerConfig, UpstreamConfig } from '../model/config.ts'
 import type { Members } from './snapshot-builder.ts'
@@ -127,20 +128,6 @@ function ownAddresses(config: Config): SocketAddress[] {
 /** What a discovery is made of: it goes on as long as this is the same. */
 function identityOf(config: Config, discovery: DiscoveryConfig): string {
   return JSON.stringify([discovery, config.state.directory])
-}
-
-/** What its members are read from, however that is reached: as long as it is the same, what was believed still is. */
-function sourceOf(discovery: DiscoveryConfig): string {
-  switch (discovery.type) {
-    case 'redis-keys':
-      return JSON.stringify([discovery.type, discovery.prefix])
-    case 'redis-sorted-set':
-      return JSON.stringify([discovery.type, discovery.key])
-    case 'dns':
-      return JSON.stringify([discovery.type, discovery.host])
-    case 'file':
-      return JSON.stringify([discovery.type, discovery.path])
-  }
 }
 
 async function firstReads(discoveries: readonly Discovery[]): Promise<void> {

@@ -68,6 +68,11 @@ export function stateOf({ operator, isDown, isEjected }: BackendHealth): number 
   return state
 }
 
+/** Whether neither the operator nor its checks forbid that it serves. */
+export function mayServe({ operator, isDown }: BackendHealth): boolean {
+  return operator === 'ready' && !isDown
+}
+
 /** Whether fewer than the threshold's share of a group's backends are healthy, and how many may get connections. */
 export function assess({ backends }: HealthGroup, panicThreshold: number): { inPanic: boolean; available: number } {
   const wanted = backends.filter(({ operator }) => operator === 'ready')

@@ -4,6 +4,7 @@ import type { ListenerSnapshot } from '../model/snapshot.ts'
 import type { Closer } from './closer.ts'
 import type { Core } from './core.ts'
 import type { Dialer } from './dialer.ts'
+import type { Outcomes } from './outcomes.ts'
 import { Flag, Phase } from './slots.ts'
 
 /**
@@ -14,12 +15,14 @@ export class Deadlines {
   readonly #core: Core
   readonly #closer: Closer
   readonly #dialer: Dialer
+  readonly #outcomes: Outcomes
   readonly #onDue = (connection: number): void => this.#look(connection)
 
-  constructor(core: Core, closer: Closer, dialer: Dialer) {
+  constructor(core: Core, closer: Closer, dialer: Dialer, outcomes: Outcomes) {
     this.#core = core
     this.#closer = closer
     this.#dialer = dialer
+    this.#outcomes = outcomes
   }
 
   /** Looks at every connection whose timer is due by now. */
@@ -59,7 +62,8 @@ export class Deadlines {
       this.#closer.end(connection, this.#stalledOr(connection, CauseCode.halfClosedTimeout), 0, false)
     else {
       this.#keepAlive(connection, listener)
-      timers.arm(connection, Math.min(endsAtMs, idleAtMs, halfClosedAtMs))
+      this.#outcomes.noteLife(connection)
+      timers.arm(connection, Math.min(endsAtMs, idleAtMs, halfClosedAtMs, this.#outcomes.provenAtMs(connection)))
     }
   }
 

@@ -207,7 +207,8 @@ export class Dialer {
     slots.activeAt[connection] = core.nowMs
     const { idleTimeoutMs, maxDurationMs } = core.listenerOf(connection)
     const endsAtMs = slots.acceptedAt[connection]! + maxDurationMs
-    core.timers.armNoLaterThan(connection, Math.min(core.nowMs + idleTimeoutMs, endsAtMs))
+    const provenAtMs = this.#outcomes.provenAtMs(connection)
+    core.timers.armNoLaterThan(connection, Math.min(core.nowMs + idleTimeoutMs, endsAtMs, provenAtMs))
     core.counters.addBackend(slots.backendRow[connection]!, BackendCounter.connections, 1)
     this.#outcomes.noteConnected(connection)
     const upstream = core.upstreamOf(connection)

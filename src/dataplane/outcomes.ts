@@ -37,6 +37,25 @@ export class Outcomes {
     table.clearFailures(slots.backendRow[connection]!)
   }
 
+  /** When a reset by the backend speaks against it no more, reactor ms; Infinity where none does, or that is over. */
+  provenAtMs(connection: number): number {
+    const { earlyResetMs } = this.#core.upstreamOf(connection).policy
+    const provenAtMs = this.#core.slots.connectedAt[connection]! + earlyResetMs
+    return earlyResetMs > 0 && provenAtMs > this.#core.nowMs ? provenAtMs : Number.POSITIVE_INFINITY
+  }
+
+  /** The connection goes on. If it has come through the time of early resets, its backend serves, though it be silent. */
+  noteLife(connection: number): void {
+    const { slots, table } = this.#core
+    if (this.provenAtMs(connection) === Number.POSITIVE_INFINITY) table.clearFailures(slots.backendRow[connection]!)
+  }
+
+  /** The client has ended the connection in order, and the backend after it: it serves, though it be silent. */
+  noteOrderlyEnd(connection: number): void {
+    const { slots, table } = this.#core
+    table.clearFailures(slots.backendRow[connection]!)
+  }
+
   /** The backend has reset the connection. It counts as a failure if it came early and had sent nothing. */
   noteReset(connection: number): void {
     const { slots, nowMs } = this.#core

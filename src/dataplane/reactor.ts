@@ -65,7 +65,7 @@ export class Reactor {
     this.#refuser = new Refuser(this.#core, this.#closer)
     this.#dialer = new Dialer(this.#core, this.#closer, this.#refuser, this.#relay, outcomes)
     this.#acceptor = new Acceptor(this.#core, this.#closer, this.#dialer)
-    this.#deadlines = new Deadlines(this.#core, this.#closer, this.#dialer)
+    this.#deadlines = new Deadlines(this.#core, this.#closer, this.#dialer, outcomes)
     kernel.epollCtl(this.#core.epoll, EPOLL_CTL_ADD, this.#wakeFd, EPOLLIN, WAKE, 0)
     this.#port.report({ type: 'started' })
   }

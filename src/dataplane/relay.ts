@@ -299,6 +299,7 @@ export class Relay {
     if (slots.firstEnd[connection] === 0) slots.firstEnd[connection] = (from & 1) + 1
     if ((slots.flags[to]! & Flag.ended) !== 0 && slots.pendingBytes[to] === 0) {
       const clientFirst = slots.firstEnd[connection] === 1
+      if (clientFirst) this.#outcomes.noteOrderlyEnd(connection)
       this.#closer.end(connection, clientFirst ? CauseCode.clientClosed : CauseCode.backendClosed, 0, false)
       return
     }

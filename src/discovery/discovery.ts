@@ -6,7 +6,7 @@ import { type LastGood, openLastGood } from './last-good.ts'
 import type { RefusalReason } from './member.ts'
 import { MemberFilter } from './member-filter.ts'
 import { MemberSet } from './member-set.ts'
-import { fillsUp, openSource } from './open-source.ts'
+import { fillsUp, openSource, sourceOf } from './open-source.ts'
 import { countRefused, type Source, type SourceContext, type SourceRead } from './source.ts'
 
 export interface DiscoveryOptions {
@@ -115,11 +115,14 @@ class SourceFollower implements Discovery {
     this.#lastGood = openLastGood({
       directory: stateDirectory,
       upstream,
+      source: sourceOf(config),
       filter: this.#filter,
       onFailure: (action, path, error) =>
         this.#log.tell('warn', `Cannot ${action} the last good members`, { path, error: String(error) }),
     })
-    this.#restore(options.known ?? { members: this.#lastGood.restored, isSameSource: fillsUp(config) })
+    // What a file or DNS says is whole from its first read on: against that, what an earlier process left counts nothing.
+    const isSameSource = this.#lastGood.isSameSource && fillsUp(config)
+    this.#restore(options.known ?? { members: this.#lastGood.restored, isSameSource })
     this.#restored = this.members.length > 0
     this.#scheduleRead(0)
   }

@@ -14,6 +14,8 @@ const version = 1
 export interface LastGood {
   /** What an earlier process left, validated like any other source; empty where it left nothing that can be used. */
   readonly restored: readonly ServerConfig[]
+  /** Whether that was read from the same source. */
+  readonly isSameSource: boolean
   /** Writes a list soon; of several in a row the last is written. */
   save(members: readonly ServerConfig[]): void
   /** Resolves when what was saved is on disk, or failed. */
@@ -24,14 +26,20 @@ export interface LastGoodOptions {
   /** `none` keeps nothing. */
   readonly directory: string
   readonly upstream: string
+  /** Where the members are read from, as {@link sourceOf} gives it. */
+  readonly source: string
   readonly filter: MemberFilter
   /** Told once when the file cannot be read or written, and again after it could. */
   readonly onFailure: (action: 'read' | 'write', path: string, error: unknown) => void
 }
 
+type Restored = Pick<LastGood, 'restored' | 'isSameSource'>
+
+const nothing: Restored = { restored: [], isSameSource: false }
+
 /** Reads the file within this call. */
 export function openLastGood(options: LastGoodOptions): LastGood {
-  if (options.directory === 'none') return { restored: [], save: () => {}, flush: async () => {} }
+  if (options.directory === 'none') return { ...nothing, save: () => {}, flush: async () => {} }
   const path = join(options.directory, `members-${options.upstream}.json`)
   let next: readonly ServerConfig[] | undefined
   let writing: Promise<void> | undefined
@@ -42,7 +50,7 @@ export function openLastGood(options: LastGoodOptions): LastGood {
       const members = next
       next = undefined
       try {
-        await inTurn(path, () => replaceFile(options.directory, path, textOf(options.upstream, members)))
+        await inTurn(path, () => replaceFile(options.directory, path, textOf(options, members)))
         failed = false
       } catch (error) {
         // A full disk costs the next start its members, and nothing else.
@@ -54,7 +62,7 @@ export function openLastGood(options: LastGoodOptions): LastGood {
   }
 
   return {
-    restored: restore(path, options),
+    ...restore(path, options),
     save(members) {
       next = members
       writing ??= writeAll()
@@ -63,23 +71,24 @@ export function openLastGood(options: LastGoodOptions): LastGood {
   }
 }
 
-function restore(path: string, { upstream, filter, onFailure }: LastGoodOptions): ServerConfig[] {
+function restore(path: string, { upstream, source, filter, onFailure }: LastGoodOptions): Restored {
   try {
     const document: unknown = JSON.parse(readBoundedFile(path, maxBytes, constants.O_NOFOLLOW))
-    const { version: read, upstream: name, members } = (document ?? {}) as Record<string, unknown>
+    const { version: read, upstream: name, source: from, members } = (document ?? {}) as Record<string, unknown>
     if (read !== version || name !== upstream || !Array.isArray(members)) throw new Error('it holds something else')
-    return members.flatMap((entry) => {
+    const restored = members.flatMap((entry) => {
       const parsed = parseFields(entry)
       return 'server' in parsed && filter.refusalOf(parsed.server.address) === undefined ? [parsed.server] : []
     })
+    return { restored, isSameSource: from === source }
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) onFailure('read', path, error)
-    return []
+    return nothing
   }
 }
 
-function textOf(upstream: string, members: readonly ServerConfig[]): string {
-  return `${JSON.stringify({ version, upstream, members: members.map(toFields) })}\n`
+function textOf({ upstream, source }: LastGoodOptions, members: readonly ServerConfig[]): string {
+  return `${JSON.stringify({ version, upstream, source, members: members.map(toFields) })}\n`
 }
 
 /** Writes under way, by path: a reload may have a new discovery write while its predecessor still does. */

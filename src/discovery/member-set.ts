@@ -71,6 +71,8 @@ export class MemberSet {
   #heldBack: HeldBack | undefined
   /** What the last read lacked, and since when it lacks just these. */
   #vanished: { readonly keys: readonly string[]; readonly sinceMs: number } | undefined
+  /** How many there were when a loss began that is held back for their number: newcomers since then do not make it small. */
+  #countBeforeLoss: number | undefined
   /** Until when a source that came back may lack members; undefined during a gap. */
   #settledAtMs: number | undefined
 
@@ -147,8 +149,9 @@ export class MemberSet {
 
   /** Of those that vanished, the ones that stay for now. */
   #heldOf(vanished: readonly [string, Entry][], nowMs: number): readonly [string, Entry][] {
-    const native = vanished.filter(([, { standing }]) => standing !== 'foreign')
-    const isMany = native.length > Math.max(1, this.#entries.size * this.#limits.maxRemoval)
+    const native = vanished.filter(([, entry]) => isNative(entry))
+    const countBefore = this.#countBeforeLoss ?? [...this.#entries.values()].filter(isNative).length
+    const isMany = native.length > Math.max(1, countBefore * this.#limits.maxRemoval)
     const before = this.#vanished
     const keys = native.map(([key]) => key).sort()
     const sinceMs = before !== undefined && isDeepStrictEqual(before.keys, keys) ? before.sinceMs : nowMs
@@ -156,6 +159,7 @@ export class MemberSet {
     const settledAtMs = this.#settledAtMs ?? nowMs
     const untilMs = sinceMs + this.#limits.holdBackMs
     const holdsMany = isMany && nowMs < untilMs
+    this.#countBeforeLoss = holdsMany ? countBefore : undefined
     const held = vanished.filter(([, { standing }]) =>
       standing === 'foreign' ? nowMs < settledAtMs : holdsMany || (standing === 'unseen' && nowMs < settledAtMs),
     )
@@ -209,6 +213,10 @@ export class MemberSet {
     this.#members = next
     return true
   }
+}
+
+function isNative({ standing }: Entry): boolean {
+  return standing !== 'foreign'
 }
 
 function isOver({ deadlineMs }: Entry, nowMs: number): boolean {

@@ -23,3 +23,17 @@ export function openSource(config: DiscoveryConfig, context: SourceContext): Sou
 export function fillsUp({ type }: DiscoveryConfig): boolean {
   return type === 'redis-keys' || type === 'redis-sorted-set'
 }
+
+/** What its members are read from, however that is reached: as long as it is the same, what was believed still is. */
+export function sourceOf(discovery: DiscoveryConfig): string {
+  switch (discovery.type) {
+    case 'redis-keys':
+      return JSON.stringify([discovery.type, discovery.prefix])
+    case 'redis-sorted-set':
+      return JSON.stringify([discovery.type, discovery.key])
+    case 'dns':
+      return JSON.stringify([discovery.type, discovery.host])
+    case 'file':
+      return JSON.stringify([discovery.type, discovery.path])
+  }
+}

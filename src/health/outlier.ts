@@ -35,7 +35,7 @@ export class EjectionPolicy {
 
   /**
    * A backend has failed as often in a row as the configuration says. It is ejected, unless `maxShare` of the `total`
-   * backends are; one of two or more always may. Returns what is news: null where it is ejected already, or goes on
+   * backends that could serve are; one of two or more always may. Returns what is news: null where it is ejected already, or goes on
    * failing after it was spared: within `ejectionMs` of the last time, and with no place free since.
    */
   noteFailing(key: string, nowMs: number, total: number): Verdict | null {
@@ -60,14 +60,20 @@ export class EjectionPolicy {
     const keys: string[] = []
     for (const [key, ejection] of this.#ejections) {
       if (ejection.isEjected && nowMs >= ejection.untilMs) {
-        // Good service is counted from now on, not from when somebody might have asked.
-        this.#ejections.set(key, { ...ejection, untilMs: nowMs, isEjected: false })
-        this.#ejectedCount--
-        this.#spared.clear()
+        this.release(key, nowMs)
         keys.push(key)
       } else if (!ejection.isEjected && this.#countAt(ejection, nowMs) === 0) this.#ejections.delete(key)
     }
     return keys
+  }
+
+  /** Ends an ejection. Good service is counted from now on, not from when somebody might have asked. */
+  release(key: string, nowMs: number): void {
+    const known = this.#ejections.get(key)
+    if (known?.isEjected !== true) return
+    this.#ejections.set(key, { ...known, untilMs: nowMs, isEjected: false })
+    this.#ejectedCount--
+    this.#spared.clear()
   }
 
   isEjected(key: string): boolean {

@@ -2,12 +2,14 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { makeCertificate } from '../helpers/certificate.ts'
 import { startServer } from '../helpers/child-server.ts'
+import { freeListenerPort } from '../helpers/free-listener-port.ts'
 import { freePort } from '../helpers/free-port.ts'
 import { countByBackend, GreetedClient, openClients, tryGreeting } from '../helpers/greeted-client.ts'
 import { LoadBalancerProcess } from '../helpers/load-balancer-process.ts'
 import { NamedBackend } from '../helpers/named-backend.ts'
 import { needs } from '../helpers/peers.ts'
 import { ResettingBackend } from '../helpers/resetting-backend.ts'
+import { StreamBackend, StreamPeer } from '../helpers/stream-peer.ts'
 import { startUpstream } from '../helpers/upstream-setup.ts'
 import { waitUntil } from '../helpers/wait-until.ts'
 
@@ -173,6 +175,77 @@ test('Early resets count as failures where outlier.earlyReset says so', async (t
   for (let i = 0; i < 4; i++) await tryGreeting(t, port)
   await becomes('ejected', 'up')
   assert.deepEqual(countByBackend(await openClients(t, port, 4)), { good: 4 })
+})
+
+// With earlyReset only bytes of the backend ended a row of failures: two in weeks made one that never speaks sit out.
+test('A silent backend proves itself by connections that last, or that clients end in order', async (t) => {
+  let isBroken = false
+  const silent = await StreamBackend.start(t, (peer) => {
+    peer.socket.on('end', () => peer.finish())
+    if (isBroken) peer.reset()
+  })
+  const other = await NamedBackend.start(t, 'other')
+  const outlier = '{ consecutiveFailures: 2, earlyReset: 300ms, ejection: 1h, maxEjection: 1h }'
+  const servers = `[{ address: "${silent.address}" }, { address: "${other.address}", backup: true }]`
+  // A reset may also come while it is still being connected, after which another backend would be tried.
+  const upstream = `{ servers: ${servers}, outlier: ${outlier}, connect: { attempts: 1 } }`
+  const { port, becomes } = await start(t, upstream)
+  const connects = async (breaks: boolean) => {
+    isBroken = breaks
+    const count = silent.peers.length
+    const client = await StreamPeer.connect(t, `127.0.0.1:${port}`)
+    await silent.peer(count)
+    return client
+  }
+  const fails = async () => assert.equal(await (await connects(true)).ends(), 'ECONNRESET')
+  const endsInOrder = async () => {
+    const client = await connects(false)
+    client.finish()
+    assert.equal(await client.ends(), 'end')
+  }
+  const lasts = async () => {
+    await connects(false)
+    const since = performance.now()
+    await waitUntil('the time for early resets is over', () => performance.now() - since > 600)
+  }
+  for (const proves of [endsInOrder, lasts, endsInOrder]) {
+    await fails()
+    await proves()
+  }
+  await becomes('up', 'up')
+  await fails()
+  await fails()
+  await becomes('ejected', 'up')
+  assert.equal(silent.peers.length, 8)
+})
+
+// One in maintenance, or down, counted as one that could serve: the only one that did sat out 30 s for a restart.
+test('The only backend that can serve does not sit out', async (t) => {
+  const restarting = await freeListenerPort()
+  const servers = `[{ address: "127.0.0.1:${restarting}" }, { address: "127.0.0.1:1", state: maintenance }]`
+  const { lb, port, becomes } = await start(t, `{ servers: ${servers}, outlier: { consecutiveFailures: 2 } }`)
+  for (let i = 0; i < 3; i++) await tryGreeting(t, port)
+  await lb.logged(/Not ejected/)
+  await NamedBackend.start(t, 'back', restarting)
+  await becomes('up', 'maintenance')
+  assert.equal(await tryGreeting(t, port), 'back')
+})
+
+test('Whoever sits out is tried again when nobody else is left, unless all may sit out', async (t) => {
+  const dead = await freeListenerPort()
+  const { address } = await NamedBackend.start(t, 'other')
+  const upstream = (maxShare: string, state: string) => `{
+    servers: [{ address: "127.0.0.1:${dead}" }, { address: "${address}", state: ${state} }],
+    outlier: { consecutiveFailures: 1, maxShare: ${maxShare}, ejection: 1h, maxEjection: 1h } }`
+  const { lb, port, reload, becomes } = await start(t, upstream('100%', 'ready'))
+  await openClients(t, port, 2)
+  await becomes('ejected', 'up')
+  await reload(upstream('100%', 'maintenance'))
+  await becomes('ejected', 'maintenance')
+  await lb.logged(/No backend is left/)
+  await reload(upstream('50%', 'maintenance'))
+  await becomes('up', 'maintenance')
+  await lb.logged(/A backend is tried again/)
 })
 
 test('A reload keeps what is known of a backend: its health, and its ejection', async (t) => {

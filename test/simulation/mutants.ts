@@ -133,7 +133,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'the idle timeout waits for the timer of the connect timeout',
     file: 'dialer.js',
-    find: 'core.timers.armNoLaterThan(connection, Math.min(core.nowMs + idleTimeoutMs, endsAtMs));',
+    find: 'core.timers.armNoLaterThan(connection, Math.min(core.nowMs + idleTimeoutMs, endsAtMs, provenAtMs));',
     replace: '',
     seed: 118,
   },

@@ -126,6 +126,7 @@ export interface Policy {
   readonly attempts: number
   readonly balance: BalanceAlgorithm
   readonly stickyMs: number
+  readonly earlyResetMs: number
 }
 
 export function createSnapshot(listeners: readonly SimListener[], policy: Policy): Snapshot {
@@ -158,7 +159,7 @@ export function createSnapshot(listeners: readonly SimListener[], policy: Policy
         connectTimeoutMs: policy.connectMs,
         attempts: policy.attempts,
         failuresToTell: 2,
-        earlyResetMs: 100,
+        earlyResetMs: policy.earlyResetMs,
         membership: createMembership(backends, 1),
       },
     ],

@@ -122,6 +122,7 @@ class Crowd implements Surroundings {
       attempts: 3,
       balance: 'round-robin',
       stickyMs: 0,
+      earlyResetMs: 0,
     })
     this.#rig = startReactor(Reactor, this.kernel, new Memory(count), defaultTuning, snapshot)
   }

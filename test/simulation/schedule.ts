@@ -192,6 +192,7 @@ function drawPolicy(random: Random): Policy {
     attempts: random.between(1, 3),
     balance: random.pick(ALGORITHMS),
     stickyMs: random.pick([0, 0, 0, 50, 10_000]),
+    earlyResetMs: 100,
   }
 }
 

@@ -62,6 +62,29 @@ test('MemberSet.update() lets few go at once and holds many back until they stay
   assert.equal(other.heldBack, undefined)
 })
 
+// The newcomers were counted as members at the next read: the loss looked small then, and was believed after one interval.
+test('MemberSet.update() goes on holding a loss back however many join meanwhile', () => {
+  const set = setOf([1, 2, 3, 4], { holdBackMs: Number.POSITIVE_INFINITY })
+  for (let nowMs = 1000; nowMs <= 5000; nowMs += 1000) set.update(found([5, 6, 7, 8]), nowMs)
+  assert.deepEqual(hosts(set), [1, 2, 3, 4, 5, 6, 7, 8])
+  set.update(found([5, 6, 7, 8, 9]), 6000)
+  assert.deepEqual(set.heldBack?.removed, [1, 2, 3, 4].map(address))
+  // Once they are all back, the newcomers are members like any other.
+  set.update(found([1, 2, 3, 4, 5, 6, 7, 8, 9]), 7000)
+  set.update(found([1, 6, 7, 8, 9]), 8000)
+  assert.deepEqual(hosts(set), [1, 6, 7, 8, 9])
+})
+
+test('MemberSet.update() does not count members of another source among those of whom many are lost', () => {
+  const set = restored([11, 12, 13, 14, 15, 16, 17, 18], 'foreign')
+  set.update(found([1, 2, 3, 4]), 1000)
+  set.update(found([1]), 2000)
+  assert.deepEqual(
+    set.heldBack?.removed.filter((key) => /0\.\d:/.test(key)),
+    [2, 3, 4].map(address),
+  )
+})
+
 test('MemberSet.update() starts the time anew when an update that is held back changes, and forgets it when all return', () => {
   const set = setOf([1, 2, 3, 4])
   set.update(found([1]), 1000)

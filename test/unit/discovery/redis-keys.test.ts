@@ -5,6 +5,7 @@ import type { DiscoveryConfig, RedisConfig } from '#src/model/config.js'
 import { discoveryBase, type Followed, follow, redisConfig } from '../../helpers/discovery-maker.ts'
 import { needs } from '../../helpers/peers.ts'
 import { RedisServer } from '../../helpers/redis-server.ts'
+import { temporaryDirectory } from '../../helpers/temporary-directory.ts'
 import { waitUntil } from '../../helpers/wait-until.ts'
 
 type KeysConfig = Extract<DiscoveryConfig, { type: 'redis-keys' }>
@@ -238,5 +239,33 @@ test(
     await redis.client.flushall()
     await beat(redis, [1, 2])
     await shows(followed, 1, 2)
+  },
+)
+
+// Those of the other prefix served for the whole of holdBack, as if their loss might be a mistake.
+test(
+  'startDiscovery() keeps what an earlier process left no longer than the source takes to settle, where that read another source',
+  needs('redis-server'),
+  async (t) => {
+    const redis = await RedisServer.start(t)
+    const stateDirectory = temporaryDirectory(t)
+    await beat(redis, [1, 2, 3, 4])
+    const first = follow(t, configOf(redisConfig(redis.url)), { stateDirectory })
+    await shows(first, 1, 2, 3, 4)
+    await first.discovery.close()
+    await redis.client.flushall()
+    await beat(redis, [5])
+    await redis.client.set('green:10.0.0.6:9100', 'alive')
+    const heldFor = async (prefix: string, count: number) => {
+      const { discovery } = follow(t, configOf(redisConfig(redis.url), { prefix }), { stateDirectory })
+      await waitUntil('those who are not there are held back', () => discovery.status().heldBack?.members === count)
+      const { remainingMs } = discovery.status().heldBack!
+      await discovery.close()
+      return remainingMs
+    }
+    const asSame = await heldFor('mcs:node:', 4)
+    assert.ok(asSame > 10_000, `${asSame} ms`)
+    const asOther = await heldFor('green:', 5)
+    assert.ok(asOther <= 10_000, `${asOther} ms`)
   },
 )
