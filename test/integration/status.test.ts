@@ -207,9 +207,16 @@ test('A backend that maxShare keeps from being ejected is told of once; the stat
   const remainingMs = Date.parse(ejected!.ejectedUntil!) - Date.now()
   assert.ok(remainingMs > 3_500_000 && remainingMs <= 3_600_000, ejected!.ejectedUntil)
   assert.equal(spared!.ejectedUntil, undefined)
-  const line = new RegExp(`warn +Not ejected: .* upstream=web backend=${spared!.address} .*maxShare=0\\.5`)
+  const line = new RegExp(
+    `warn +Not ejected: .* upstream=web backend=${spared!.address} .*reason="connection refused" maxShare=50%`,
+  )
   assert.equal(countLines(lb, line), 1)
-  assert.match(await textOf(lb), new RegExp(`^web ${ejected!.address} 20[-0-9]+T[:.0-9]+Z$`, 'm'))
+  assert.equal(ejected!.ejectionReason, 'connection refused')
+  assert.match(
+    await textOf(lb),
+    new RegExp(`^web ${ejected!.address} ejected 20\\S+Z ejected until 20\\S+Z: connection refused$`, 'm'),
+  )
+  await lb.logged(/A backend is ejected: .* failures=2 reason="connection refused" until=20\S+Z upLeft=1 backupsLeft=0/)
 })
 
 test('Clients whose backends are all down, or whose attempts all fail, are counted as turned away', async (t) => {

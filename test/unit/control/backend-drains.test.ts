@@ -13,8 +13,13 @@ function start(t: test.TestContext) {
   table.assign(backend.row, backend.id)
   table.acquire(backend.row, 1)
   const ended: string[] = []
-  const drains = new BackendDrains({ table, endConnections: (rows, cause) => ended.push(`${rows} ${cause}`) })
-  return { table, ended, drains, pass: (ms: number) => t.mock.timers.tick(ms) }
+  const told: string[] = []
+  const drains = new BackendDrains({
+    table,
+    endConnections: (rows, cause) => ended.push(`${rows} ${cause}`),
+    onEnded: ({ id }, connections, cause, isAgain) => told.push(`${connections} of ${id}: ${cause} ${isAgain}`),
+  })
+  return { table, ended, told, drains, pass: (ms: number) => t.mock.timers.tick(ms) }
 }
 
 test('BackendDrains.begin() ends connections after the drain, once, however often the backend goes meanwhile', (t) => {
