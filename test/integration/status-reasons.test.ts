@@ -25,7 +25,7 @@ async function start(t: TestContext, upstream: string, more = '') {
 test('A backend that resets connections is ejected with that for a reason, and its failures are counted', async (t) => {
   const [bad, good] = [await ResettingBackend.start(t), await NamedBackend.start(t, 'good')]
   const servers = `[{ address: "${bad.address}" }, { address: "${good.address}" }]`
-  const outlier = '{ consecutiveFailures: 3, earlyReset: 5s, ejection: 1h }'
+  const outlier = '{ consecutiveFailures: 3, earlyReset: 5s, ejection: 1h, maxEjection: 1h }'
   const { lb, port, upstreamOf, becomes } = await start(t, `{ servers: ${servers}, outlier: ${outlier} }`)
   for (let i = 0; i < 6; i++) await tryGreeting(t, port)
   await becomes('ejected', 'up')
@@ -72,7 +72,10 @@ test('It is told when backups serve, and when they need not any more', async (t)
 })
 
 test('An upstream that starts with nobody is told of as a warning, and not as an error', async (t) => {
-  const { lb } = await start(t, `{ discovery: { type: dns, host: nobody.invalid, port: 1, interval: 1h } }`)
+  const { lb } = await start(
+    t,
+    `{ discovery: { type: redis-keys, redis: { url: "redis://127.0.0.1:${await freePort()}" } } }`,
+  )
   await lb.logged(/warn +Upstream "web" has no backend/)
   await lb.logged(/Serving generation=1/)
   assert.doesNotMatch(lb.stderr, /No backend is left/)

@@ -57,7 +57,7 @@ test('The status of an upstream whose discovery has lost its source says so, tho
     assert.ok(documented.includes(`\`${key}\``), `docs/admin.md lacks ${key}`)
   const text = await textOf(lb)
   assert.match(text, /^web redis-keys lost 0 0 never .*ECONNREFUSED/m)
-  assert.match(text, /^web round-robin none /m)
+  assert.match(text, /^web none /m)
 })
 
 test(

@@ -73,12 +73,14 @@ test('BackendDrains.change() keeps connections that drained, and ends those that
 })
 
 test('BackendDrains ends connections to a backend that is gone again and again, while there are any', (t) => {
-  const { drains, ended, pass, table } = start(t)
+  const { drains, ended, told, pass, table } = start(t)
   drains.begin(backend, 'close', 1000, CauseCode.backendRemoved)
   assert.equal(ended.length, 1)
   pass(1000)
   pass(1000)
   assert.equal(ended.length, 3)
+  const cause = CauseCode.backendRemoved
+  assert.deepEqual(told, [`1 of 30: ${cause} false`, `1 of 30: ${cause} true`, `1 of 30: ${cause} true`])
   table.release(backend.row)
   pass(1000)
   table.acquire(backend.row, 1)
