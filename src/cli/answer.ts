@@ -18,7 +18,8 @@ export function isReloadAnswer(answer: AdminAnswer): answer is { status: 200 | 4
   if (answer.status === 422) return body.outcome === 'refused' && isListOf(body.errors, isReloadFault)
   if (answer.status !== 200) return false
   if (!isListOf(body.warnings, isText)) return false
-  return body.outcome === 'unchanged' || (body.outcome === 'serving' && typeof body.durationMs === 'number')
+  if (body.outcome === 'unchanged') return isText(body.since)
+  return body.outcome === 'serving' && typeof body.durationMs === 'number'
 }
 
 /** Whether an answer has the parts of a status that are printed. */
@@ -29,7 +30,8 @@ export function isStatusAnswer(answer: AdminAnswer): answer is { status: 200; bo
     ['lastReload', 'connections', 'descriptors', 'accessLog'].every((key) => isMap(body[key])) &&
     ['listeners', 'workers', 'generations'].every((key) => isListOf(body[key], isMap)) &&
     isListOf(body.listeners, (row) => Array.isArray(fieldsOf(row).addresses)) &&
-    isListOf(body.upstreams, (row) => isListOf(fieldsOf(row).backends, isMap))
+    isListOf(body.upstreams, (row) => isListOf(fieldsOf(row).backends, isMap)) &&
+    (body.lastRefusal === undefined || isListOf(fieldsOf(body.lastRefusal).errors, isReloadFault))
   )
 }
 

@@ -30,7 +30,9 @@ async function printResult(result: ReloadResult): Promise<void> {
       printLine(`Serving generation ${result.generation} (prepared in ${Math.round(result.durationMs)} ms).`)
       return printWarnings(result.warnings)
     case 'unchanged':
-      printLine(`Already serving generation ${result.generation}: the file says nothing new.`)
+      printLine(
+        `Already serving generation ${result.generation}, since ${harmless(result.since)}: the file says nothing new.`,
+      )
       return printWarnings(result.warnings)
     case 'refused':
       await printFaults(result.errors)

@@ -1,22 +1,31 @@
+import type { FailingReport } from '../dataplane/messages.ts'
 import { Checker, type CheckTarget } from '../health/checker.ts'
 import type { ProbeResult } from '../health/probe.ts'
 import { formatAddress } from '../model/address.ts'
 import { CauseCode } from '../model/cause.ts'
-import { BACKUP_PRIORITY, type ServerConfig, type UpstreamConfig } from '../model/config.ts'
+import type { ServerConfig, UpstreamConfig } from '../model/config.ts'
 import type { Membership } from '../model/snapshot.ts'
 import type { Logger } from '../observe/logger.ts'
 import type { BackendTable } from '../shared/backend-table.ts'
 import { BackendDrains } from './backend-drains.ts'
+import type { BackendReport, RemovalReport } from './backend-report.ts'
+import { failureText, leftFields, logAvailability, logEnded, logPanics, logTier, shareText } from './health-log.ts'
+import { RemovedBackends } from './removed-backends.ts'
 import { backendKey } from './snapshot-builder.ts'
 import {
   assess,
   type BackendHealth,
+  configureBackend,
   configureUpstream,
+  createBackendHealth,
   createUpstreamHealth,
+  type Door,
   mayServe,
   stateOf,
   type UpstreamHealth,
+  weightiestOf,
 } from './upstream-state.ts'
+import { wallTimeIn } from './wall-time.ts'
 
 /** How often ramps advance and ejections are looked at. */
 const TICK_MS = 100
@@ -26,6 +35,8 @@ export interface ServedUpstream {
   readonly config: UpstreamConfig
   readonly servers: readonly ServerConfig[]
   readonly membership: Membership
+  /** The listeners that lead to it. */
+  readonly doors: readonly Door[]
 }
 
 export interface BackendStatesOptions {
@@ -44,14 +55,19 @@ export interface BackendStatesOptions {
 export class BackendStates {
   readonly #options: BackendStatesOptions
   readonly #checker: Checker
-  readonly #drains: BackendDrains
+  readonly #drains: BackendDrains<BackendHealth>
   readonly #upstreams = new Map<string, UpstreamHealth>()
   #backends = new Map<string, BackendHealth>()
+  readonly #removed: RemovedBackends
   #timer: NodeJS.Timeout | undefined
 
   constructor(options: BackendStatesOptions) {
     this.#options = options
-    this.#drains = new BackendDrains(options)
+    this.#removed = new RemovedBackends(options.table)
+    this.#drains = new BackendDrains({
+      ...options,
+      onEnded: (...ended) => logEnded(options.log, ...ended),
+    })
     this.#checker = new Checker({ onChange: (key, isUp, result) => this.#onCheck(key, isUp, result) })
   }
 
@@ -62,6 +78,7 @@ export class BackendStates {
     this.#backends = new Map()
     const targets = served.flatMap((upstream) => this.#syncUpstream(upstream, previous))
     for (const name of this.#upstreams.keys()) if (!names.has(name)) this.#upstreams.delete(name)
+    this.#removed.prune()
     for (const backend of previous.values()) if (!this.#backends.has(backend.key)) this.#onRemoved(backend)
     this.#checker.setTargets(targets)
     for (const { config } of served) this.#publish(this.#upstreams.get(config.name)!)
@@ -69,34 +86,54 @@ export class BackendStates {
   }
 
   /** Connections to the backend failed as often in a row as its upstream bears. */
-  onFailing(row: number, id: number): void {
+  onFailing(report: FailingReport): void {
+    const { row, id } = report
     const backend = [...this.#backends.values()].find((candidate) => candidate.row === row && candidate.id === id)
     if (backend === undefined || backend.isEjected) return
     const { upstream } = backend
     const total = upstream.groups.flatMap(({ backends }) => backends).filter(mayServe).length
-    const verdict = upstream.ejections?.noteFailing(backend.key, performance.now(), total)
-    if (verdict === 'spared') {
-      const fields = { ...this.#describe(backend), maxShare: upstream.config.outlier?.maxShare }
-      this.#options.log.warn('Not ejected: connections to it fail, but maxShare of the backends is reached', fields)
-    }
+    const nowMs = performance.now()
+    const verdict = upstream.ejections?.noteFailing(backend.key, nowMs, total)
+    if (verdict === 'spared') this.#logSpared(backend, failureText(report), total)
     if (verdict !== 'ejected') return
     backend.isEjected = true
+    backend.failure = failureText(report)
     this.#options.log.warn('A backend is ejected: connections to it failed', {
       ...this.#describe(backend),
       failures: upstream.config.outlier?.consecutiveFailures,
+      reason: backend.failure,
+      until: wallTimeIn((upstream.ejections?.endsAtMs(backend.key) ?? nowMs) - nowMs),
+      ...leftFields(upstream),
     })
     this.#publish(upstream)
     this.#keepTicking()
   }
 
-  /** What the last check of a backend said; undefined where it is not checked, or was not yet. */
-  lastCheck(upstream: string, address: string): ProbeResult | undefined {
-    return this.#checker.state(backendKey(upstream, address))?.lastResult ?? undefined
+  /** What is known of a backend; undefined for one that is no member of its upstream. */
+  report(upstream: string, address: string): BackendReport | undefined {
+    const key = backendKey(upstream, address)
+    const backend = this.#backends.get(key)
+    if (backend === undefined) return undefined
+    const { sinceMs, checkedAt, failure, row } = backend
+    return {
+      sinceMs,
+      lastCheck: this.#checker.state(key)?.lastResult ?? undefined,
+      checkedAt,
+      ejectionEndsAtMs: backend.upstream.ejections?.endsAtMs(key),
+      failure,
+      slowStartEndsAtMs: backend.upstream.slowStart.endsAtMs(key),
+      drainEndsAtMs: this.#drains.endsAtMs(row),
+    }
   }
 
-  /** When the ejection of a backend ends, monotonic ms; undefined where it is not ejected. */
-  ejectionEndsAtMs(upstream: string, address: string): number | undefined {
-    return this.#upstreams.get(upstream)?.ejections?.endsAtMs(backendKey(upstream, address))
+  /** What is known of a backend that was removed, and of which connections are left. */
+  removal(row: number): RemovalReport {
+    return { sinceMs: this.#removed.sinceMs(row), drainEndsAtMs: this.#drains.endsAtMs(row) }
+  }
+
+  /** Priorities of an upstream in which health is ignored. */
+  panicsOf(upstream: string): readonly number[] {
+    return [...(this.#upstreams.get(upstream)?.panics ?? [])]
   }
 
   close(): void {
@@ -104,7 +141,10 @@ export class BackendStates {
     this.#checker.close()
   }
 
-  #syncUpstream({ config, servers, membership }: ServedUpstream, previous: Map<string, BackendHealth>): CheckTarget[] {
+  #syncUpstream(
+    { config, servers, membership, doors }: ServedUpstream,
+    previous: Map<string, BackendHealth>,
+  ): CheckTarget[] {
     const isNew = !this.#upstreams.has(config.name)
     const upstream = this.#upstreams.get(config.name) ?? createUpstreamHealth(config)
     this.#upstreams.set(config.name, upstream)
@@ -112,22 +152,13 @@ export class BackendStates {
     const isOtherWord = onUnhealthy !== config.connections.onUnhealthy || drainMs !== config.connections.drainMs
     configureUpstream(upstream, config)
     upstream.row = membership.upstream
+    upstream.doors = doors
     const backends = servers.map((server, position) => {
       const { name, row, id } = membership.backends[position]!
       const key = backendKey(config.name, name)
       const known = previous.get(key)
-      const backend: BackendHealth = known ?? {
-        key,
-        name,
-        row,
-        id,
-        upstream,
-        operator: server.state,
-        isDown: false,
-        isEjected: false,
-      }
-      backend.upstream = upstream
-      backend.operator = server.state
+      const backend = known ?? createBackendHealth({ key, name, row, id }, upstream)
+      configureBackend(backend, upstream, server)
       if (backend.isDown && (config.health === null || server.state === 'maintenance')) this.#forgetDown(backend)
       backend.isEjected = upstream.ejections?.isEjected(key) === true
       this.#backends.set(key, backend)
@@ -139,6 +170,8 @@ export class BackendStates {
       priority: servers[positions[0]!]!.priority,
       backends: Array.from(positions, (position) => backends[position]!),
     }))
+    // A start tells itself that an upstream has nobody yet.
+    if (isNew && servers.length === 0) upstream.hasAvailable = false
     const { health } = config
     if (health === null) return []
     return servers
@@ -148,6 +181,7 @@ export class BackendStates {
 
   /** A backend that an upstream starts with has its whole share; one that joins later is led to it. */
   #begin(backend: BackendHealth, isWithUpstream: boolean): void {
+    this.#removed.forget(backend.row)
     this.#drains.cancel(backend.row)
     if (isWithUpstream) this.#options.table.setShare(backend.row, 1)
     else this.#lead(backend)
@@ -172,7 +206,8 @@ export class BackendStates {
     } else {
       upstream.slowStart.stop(key)
       const { step, reason } = result.ok ? { step: '', reason: '' } : result
-      log.warn('A backend is down', { ...this.#describe(backend), step, reason })
+      const checked = backend.checkedAt === '' ? {} : { checked: backend.checkedAt }
+      log.warn('A backend is down', { ...this.#describe(backend), ...checked, step, reason, ...leftFields(upstream) })
       this.#drainDown(backend)
     }
     this.#publish(upstream)
@@ -187,6 +222,7 @@ export class BackendStates {
 
   #onRemoved(backend: BackendHealth): void {
     const { onRemoved, drainMs } = backend.upstream.config.connections
+    this.#removed.note(backend)
     this.#drains.begin(backend, onRemoved, drainMs, CauseCode.backendRemoved)
     backend.upstream.ejections?.forget(backend.key)
     backend.upstream.slowStart.stop(backend.key)
@@ -194,26 +230,28 @@ export class BackendStates {
 
   /** Writes the states of an upstream's backends where workers read them, and which groups are in panic. */
   #publish(upstream: UpstreamHealth): void {
-    const { table, panics, log } = this.#options
+    const { panics, log } = this.#options
     const inPanic = new Set<number>()
+    let tier: number | null = null
     let bits = 0
     let available = 0
     upstream.groups.forEach((group, index) => {
-      for (const backend of group.backends) table.setState(backend.row, stateOf(backend))
+      for (const backend of group.backends) this.#publishState(backend)
       const assessment = assess(group, upstream.config.panicThreshold)
       available += assessment.available
+      if (assessment.available > 0) tier ??= group.priority
       if (!assessment.inPanic) return
       bits |= 1 << index
       inPanic.add(group.priority)
     })
     Atomics.store(panics, upstream.row, bits)
-    this.#logPanics(upstream, inPanic)
     if (available === 0 && this.#releaseAll(upstream)) return
-    const fields = { upstream: upstream.name }
-    if (available === 0 && upstream.hasAvailable) log.error('No backend is left', fields)
-    if (available > 0 && !upstream.hasAvailable) log.info('Backends are available', { ...fields, available })
+    logPanics(log, upstream, inPanic)
+    logAvailability(log, upstream, available)
+    logTier(log, upstream, tier)
     upstream.hasAvailable = available > 0
     upstream.panics = inPanic
+    upstream.tier = tier ?? upstream.tier
   }
 
   /**
@@ -228,20 +266,13 @@ export class BackendStates {
     return true
   }
 
-  /** By priority: the bit of a group may be another's after a change of members. */
-  #logPanics({ name, panics: before }: UpstreamHealth, now: ReadonlySet<number>): void {
-    const { log } = this.#options
-    const fieldsOf = (priority: number) => ({
-      upstream: name,
-      priority: priority === BACKUP_PRIORITY ? 'backup' : priority,
-    })
-    for (const priority of now) {
-      if (before.has(priority)) continue
-      log.warn('Too few backends are healthy: connections go to all of them', fieldsOf(priority))
-    }
-    for (const priority of before) {
-      if (!now.has(priority)) log.info('Enough backends are healthy again', fieldsOf(priority))
-    }
+  #publishState(backend: BackendHealth): void {
+    const bits = stateOf(backend)
+    this.#options.table.setState(backend.row, bits)
+    const state = weightiestOf(bits)
+    if (state === backend.state) return
+    backend.state = state
+    backend.sinceMs = Date.now()
   }
 
   #tick(): void {
@@ -295,6 +326,17 @@ export class BackendStates {
       return
     }
     this.#timer ??= setInterval(() => this.#tick(), TICK_MS)
+  }
+
+  #logSpared(backend: BackendHealth, reason: string, total: number): void {
+    const { log } = this.#options
+    const fields = { ...this.#describe(backend), reason }
+    if (total === 1) {
+      log.warn('Not ejected: connections to it fail, but it is the only backend that could serve', fields)
+      return
+    }
+    const maxShare = shareText(backend.upstream.config.outlier?.maxShare ?? 0)
+    log.warn('Not ejected: connections to it fail, but maxShare of the backends is reached', { ...fields, maxShare })
   }
 
   #describe({ upstream, name, row }: BackendHealth): { upstream: string; backend: string; connections: number } {

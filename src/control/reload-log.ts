@@ -25,8 +25,12 @@ export function logReload(log: Logger, result: ReloadResult, circumstances: Relo
       log.info('Serving', { generation, trigger, durationMs: result.durationMs })
       return
     case 'unchanged':
-      if (wasRefused) log.info(`Already serving generation ${generation}; the file is good again`, { trigger })
-      else log[trigger === 'file' ? 'debug' : 'info'](`Already serving generation ${generation}`, { trigger })
+      if (wasRefused)
+        log.info(`Already serving generation ${generation}; the file is good again`, { trigger, since: result.since })
+      else {
+        const level = trigger === 'file' ? 'debug' : 'info'
+        log[level](`Already serving generation ${generation}`, { trigger, since: result.since })
+      }
       return
     case 'refused':
       for (const fault of result.errors) log.error(faultText(fault), { code: fault.code })
@@ -35,7 +39,7 @@ export function logReload(log: Logger, result: ReloadResult, circumstances: Relo
 }
 
 /** One line for a fault: its place, what is wrong, and what would do. */
-function faultText(fault: ReloadFault): string {
+export function faultText(fault: ReloadFault): string {
   const place = fault.file === undefined ? '' : `${fault.file}:${fault.line}:${fault.column}: `
   const path = fault.path === undefined || fault.path === '' ? '' : `${fault.path}: `
   return `${place}${path}${fault.message}${fault.hint === '' ? '' : `; ${fault.hint}`}`

@@ -2,6 +2,7 @@ import type { DiscoveryStatus } from '../discovery/discovery.ts'
 import type { SourceState } from '../discovery/discovery-log.ts'
 import type { UpstreamConfig } from '../model/config.ts'
 import type { Prepared } from './load-balancer.ts'
+import type { StickyStatus } from './sticky-persistence.ts'
 
 export interface ReloadWarning {
   /** For the log, which has the rest as fields. */
@@ -17,6 +18,7 @@ export type Served = Pick<Prepared, 'config' | 'members'>
 /** What is known beside the configurations. */
 export interface Standing {
   statusOf(upstream: string): Pick<DiscoveryStatus, 'state' | 'reason'> | undefined
+  stickyStatusOf(upstream: string): StickyStatus | undefined
   /** How many clients the sticky table was made for. */
   readonly clientCapacity: number
 }
@@ -30,14 +32,16 @@ const why: Readonly<Record<SourceState, string>> = {
 
 /**
  * A file may be good and serve nobody all the same: where it names a registry that is away, say. Tells of upstreams
- * without a backend, of those that have lost every one that discovery had found, and of what waits for the next start.
+ * without a backend, of those that have lost every one that discovery had found, of sticky entries that are not saved, and of what waits for
+ * the next start.
  */
 export function reloadWarnings(previous: Served | null, current: Served, standing: Standing): ReloadWarning[] {
   const upstreams = current.config.upstreams.flatMap((upstream) => {
     const message = warningFor(upstream, previous, current)
     return message === null ? [] : [withReason(message, standing.statusOf(upstream.name))]
   })
-  return [...upstreams, ...capacityWarning(current.config.limits.stickyClients, standing.clientCapacity)]
+  const sticky = current.config.upstreams.flatMap(({ name }) => stickyWarning(name, standing.stickyStatusOf(name)))
+  return [...upstreams, ...sticky, ...capacityWarning(current.config.limits.stickyClients, standing.clientCapacity)]
 }
 
 function withReason(message: string, status: ReturnType<Standing['statusOf']>): ReloadWarning {
@@ -45,6 +49,13 @@ function withReason(message: string, status: ReturnType<Standing['statusOf']>): 
   const { state, reason } = status
   const text = `${message}: ${why[state]}${reason === '' ? '' : `: ${reason}`}`
   return { message, fields: { discovery: state, ...(reason !== '' && { reason }) }, text }
+}
+
+function stickyWarning(upstream: string, status: StickyStatus | undefined): ReloadWarning[] {
+  if (status === undefined || status.state === 'good') return []
+  const message = `Upstream "${upstream}" has sticky entries that a restart would lose`
+  const reason = status.state === 'failing' ? status.reason : 'their store has not answered yet'
+  return [{ message, fields: { reason }, text: `${message}: ${reason}` }]
 }
 
 function capacityWarning(configured: number, inUse: number): ReloadWarning[] {

@@ -21,7 +21,13 @@ export type ReloadResult =
       readonly warnings: readonly string[]
     }
   /** The file says what is already served. The warnings are those that hold now. */
-  | { readonly outcome: 'unchanged'; readonly generation: number; readonly warnings: readonly string[] }
+  | {
+      readonly outcome: 'unchanged'
+      readonly generation: number
+      /** When that generation began to serve, ISO 8601. */
+      readonly since: string
+      readonly warnings: readonly string[]
+    }
   /** Nothing was changed; `generation` is the one that goes on serving. */
   | { readonly outcome: 'refused'; readonly generation: number; readonly errors: readonly ReloadFault[] }
 
@@ -36,6 +42,14 @@ export interface ReloadFault {
   readonly path?: string
 }
 
+export interface ReloadRefusal {
+  readonly trigger: ReloadTrigger
+  readonly at: string
+  /** The first of its faults, and how many there were. */
+  readonly errors: readonly ReloadFault[]
+  readonly errorCount: number
+}
+
 export interface ServiceStatus {
   readonly version: string
   readonly pid: number
@@ -46,6 +60,10 @@ export interface ServiceStatus {
   readonly drain?: { readonly since: string; readonly endsBy: string }
   /** Of the file that was served last. */
   readonly generation: number
+  /** When it began to serve, ISO 8601. Absent before the first. */
+  readonly generationSince?: string
+  /** The last reload that was refused, if no other file has served since. */
+  readonly lastRefusal?: ReloadRefusal
   readonly lastReload: {
     readonly trigger: ReloadTrigger
     readonly at: string
@@ -88,6 +106,15 @@ export interface UpstreamStatus {
   readonly state: 'serving' | 'removed'
   /** Empty for one that is removed. */
   readonly balance: string
+  /** Priorities in panic: health is ignored there. Absent where there are none. */
+  readonly panics?: readonly number[]
+  /**
+   * The store in which its sticky entries outlive the process. Absent where they do not. `starting`: what was saved has
+   * not been read yet; `failing`: since when nothing is saved, ISO 8601, and why.
+   */
+  readonly sticky?:
+    | { readonly state: 'starting' | 'good' }
+    | { readonly state: 'failing'; readonly since: string; readonly reason: string }
   /** Where its backends come from besides the file. */
   readonly discovery?: DiscoveryState
   readonly backends: readonly BackendStatus[]
@@ -101,6 +128,10 @@ export type DiscoveryState = Omit<DiscoveryStatus, 'heldBack'> & {
 export interface BackendStatus {
   readonly address: string
   readonly state: BackendStateName
+  /** Since when, ISO 8601; `full` counts as `up`. Absent where that is not known. */
+  readonly since?: string
+  /** Who names it, and with it its state where that is `drain` or `maintenance`. Absent for one that is removed. */
+  readonly origin?: 'file' | 'discovery'
   /** 0 for one that is removed, as its priority. */
   readonly weight: number
   readonly priority: number
@@ -112,11 +143,20 @@ export interface BackendStatus {
   readonly zone?: string
   /** What its last check said: `passed`, or the step that failed and why. Absent where it is not checked. */
   readonly check?: string
-  /** When its ejection ends, ISO 8601. Absent where it is not ejected. */
+  /** Where its checks connect. Absent where that is the backend itself. */
+  readonly checkedAt?: string
+  /** When its ejection ends, ISO 8601, and how the last connection before it failed. Absent where it is not ejected. */
   readonly ejectedUntil?: string
+  readonly ejectionReason?: string
+  /** When slow start has given it all of its share, ISO 8601. Absent where it has it. */
+  readonly slowStartUntil?: string
+  /** When its live connections are ended, ISO 8601. Absent where they may go on. */
+  readonly connectionsEndAt?: string
   readonly active: number
   readonly connections: number
   readonly connectFailures: number
+  /** Connections that were reset before their first byte; counted with `earlyReset` only. */
+  readonly earlyResets: number
   readonly bytesUp: number
   readonly bytesDown: number
 }

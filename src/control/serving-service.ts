@@ -19,6 +19,9 @@ import { wallTimeIn } from './wall-time.ts'
 const DRAIN_POLL_MS = 50
 const EXTEND_USEC = 5_000_000
 
+/** Faults of a refused file that the status tells. */
+const MAX_KEPT_FAULTS = 10
+
 export interface ServingServiceOptions {
   readonly version: string
   readonly configFile: string
@@ -45,6 +48,9 @@ export class ServingService implements Service {
   #state: ServiceStatus['state'] = 'starting'
   /** Of the last file that served. The balancer's own goes on: what serves while it drains has one too. */
   #generation = 0
+  /** When it began to serve, ISO 8601; empty before the first. */
+  #generationSince = ''
+  #lastRefusal: ServiceStatus['lastRefusal']
   #drain: ServiceStatus['drain']
   #lastReload: ServiceStatus['lastReload']
   /** The reload that runs, and the one that waits for it: whoever asks meanwhile gets the latter's answer. */
@@ -101,6 +107,8 @@ export class ServingService implements Service {
       state: this.#state,
       ...(this.#drain === undefined ? {} : { drain: this.#drain }),
       generation: this.#generation,
+      ...(this.#generationSince === '' ? {} : { generationSince: this.#generationSince }),
+      ...(this.#lastRefusal === undefined ? {} : { lastRefusal: this.#lastRefusal }),
       lastReload: this.#lastReload,
       descriptors: { limit: descriptorLimit, open: openDescriptors(), capacity },
       ...(await readTables(this.balancer, this.#upstreams)),
@@ -170,6 +178,7 @@ export class ServingService implements Service {
       result: result.outcome,
       durationMs: Math.round(performance.now() - startedAt),
     }
+    this.#noteRefusal(result)
     const state = this.#isDraining ? 'draining' : 'serving'
     logReload(this.#options.log, result, { trigger, wasRefused, state: this.config === undefined ? 'nothing' : state })
     // After a refused reload it is as ready as before; after a refused start there is nothing to be ready.
@@ -178,6 +187,15 @@ export class ServingService implements Service {
       notifier.status(this.#statusLine(result))
     }
     return result
+  }
+
+  /** A refusal is remembered until another file serves: the same file as before may only be the one that was put back. */
+  #noteRefusal(result: ReloadResult): void {
+    if (result.outcome === 'serving') this.#lastRefusal = undefined
+    if (result.outcome !== 'refused') return
+    const { trigger, at } = this.#lastReload
+    const errors = result.errors.slice(0, MAX_KEPT_FAULTS)
+    this.#lastRefusal = { trigger, at, errors, errorCount: result.errors.length }
   }
 
   async #serveFile(startedAt: number): Promise<ReloadResult> {
@@ -189,7 +207,8 @@ export class ServingService implements Service {
     const isServed = current !== null && sameConfig(config, current.config)
     if (isServed && !this.balancer.sockets.hasLostFiles) {
       await this.#tellServing(config)
-      return { outcome: 'unchanged', generation: this.#generation, warnings: this.#upstreams.warnings() }
+      const warnings = this.#upstreams.warnings()
+      return { outcome: 'unchanged', generation: this.#generation, since: this.#generationSince, warnings }
     }
     const access = await this.#access.prepare(config.accessLog)
     const next = await this.#prepare(config).catch((error: unknown) => {
@@ -201,6 +220,7 @@ export class ServingService implements Service {
     await this.#upstreams.beforeServing(next)
     const previous = this.balancer.commit(next)
     this.#generation = next.snapshot.generation
+    this.#generationSince = new Date().toISOString()
     const warnings = this.#upstreams.commit(previous)
     this.#logChosenPorts(next, previous)
     // Not where it is draining: a signal to stop may have come while this was prepared.
@@ -275,7 +295,7 @@ export class ServingService implements Service {
           reason,
         }),
       onGiveUp: (reason) => this.#options.onGiveUp(reason),
-      onFailing: (row, id) => this.#upstreams.onFailing(row, id),
+      onFailing: (report) => this.#upstreams.onFailing(report),
     }
   }
 }

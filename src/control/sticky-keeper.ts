@@ -12,7 +12,7 @@ import { createRedisHash } from './redis-hash.ts'
 import type { RowRegistry } from './row-registry.ts'
 import { createStickyFile } from './sticky-file.ts'
 import { createStickyHash } from './sticky-hash.ts'
-import { type StickyNames, StickyPersistence, type StickyUpstream } from './sticky-persistence.ts'
+import { type StickyNames, StickyPersistence, type StickyStatus, type StickyUpstream } from './sticky-persistence.ts'
 import type { StickyRecord } from './sticky-record.ts'
 import { MAX_STORED_RECORDS, type StickyStore } from './sticky-store.ts'
 
@@ -91,6 +91,11 @@ export class StickyKeepers {
     }
   }
 
+  /** How the store of an upstream's entries does; undefined where they are in memory alone. */
+  statusOf(upstream: string): StickyStatus | undefined {
+    return [...this.#keepers.values()].find(({ kept }) => kept.some(isNamed(upstream)))?.persistence.status
+  }
+
   /** Saves what is left. */
   async close(): Promise<void> {
     await this.#close([...this.#keepers])
@@ -104,6 +109,7 @@ export class StickyKeepers {
       names: this.#namesOver(() => keeper.kept),
       backendNames: this.#backendNames,
       store: this.#storeOf(persist, redis),
+      upstreamNames: () => keeper.kept.map(({ upstream }) => upstream.name),
       log: this.#parts.log,
       nowMs: () => this.#kernel.nowMs(),
       wallClockMs: () => Date.now(),

@@ -45,12 +45,24 @@ export interface StickyPersistenceParts {
   /** Of all stores, so that an upstream that moves to another one keeps the clients of its former backends. */
   readonly backendNames: BackendNames
   readonly store: StickyStore
+  /** Names of the upstreams whose entries the store keeps, for the log. */
+  upstreamNames(): readonly string[]
   readonly log: Logger
   /** The clock of the table. */
   nowMs(): number
   wallClockMs(): number
   readonly intervalMs?: number
 }
+
+interface StickyFailure {
+  /** Since when, ms since 1970. */
+  readonly sinceMs: number
+  /** How the last round failed. It names the store, and no password. */
+  readonly reason: string
+}
+
+/** `starting`: what was saved has not been read yet. */
+export type StickyStatus = { readonly state: 'starting' | 'good' } | ({ readonly state: 'failing' } & StickyFailure)
 
 /**
  * Keeps a client table over a restart. What was saved is read once, as soon as the store lets itself be read, and
@@ -68,7 +80,7 @@ export class StickyPersistence {
   /** Rows of upstreams of which the store may lack entries, however old those are. */
   readonly #newcomers = new Set<number>()
   #isLoaded = false
-  #isFailing = false
+  #failure: StickyFailure | null = null
   #isStopped = false
   /** What was used before is saved, by the table's clock. */
   #savedToMs: number
@@ -79,6 +91,12 @@ export class StickyPersistence {
     this.#parts = parts
     this.#intervalMs = parts.intervalMs ?? INTERVAL_MS
     this.#savedToMs = parts.nowMs() - CLOCK_MARGIN_MS
+  }
+
+  /** How its store does: entries are in memory alone unless it is `good`. */
+  get status(): StickyStatus {
+    if (this.#failure !== null) return { state: 'failing', ...this.#failure }
+    return { state: this.#isLoaded ? 'good' : 'starting' }
   }
 
   /** Records that wait for their backend. */
@@ -125,7 +143,7 @@ export class StickyPersistence {
   async stop(timeoutMs = 2000): Promise<boolean> {
     this.#isStopped = true
     clearTimeout(this.#timer)
-    const done = this.#enqueue().then(() => this.#isLoaded && !this.#isFailing)
+    const done = this.#enqueue().then(() => this.#isLoaded && this.#failure === null)
     return resolveBy(done, timeoutMs, () => false)
   }
 
@@ -147,16 +165,19 @@ export class StickyPersistence {
   }
 
   async #round(): Promise<void> {
-    const { log } = this.#parts
+    const { log, upstreamNames } = this.#parts
     try {
       if (!this.#isLoaded) await this.#load()
       await this.#seatWaiting()
       await this.#save()
-      if (this.#isFailing) log.info('Sticky entries are saved again')
-      this.#isFailing = false
+      if (this.#failure !== null) log.info('Sticky entries are saved again', { upstreams: upstreamNames() })
+      this.#failure = null
     } catch (error) {
-      if (!this.#isFailing) log.warn('Sticky entries are not saved for now', { error })
-      this.#isFailing = true
+      const reason = error instanceof Error ? error.message : String(error)
+      if (this.#failure === null) {
+        log.warn('Sticky entries are not saved for now', { upstreams: upstreamNames(), error })
+      }
+      this.#failure = { sinceMs: this.#failure?.sinceMs ?? this.#parts.wallClockMs(), reason }
     }
   }
 

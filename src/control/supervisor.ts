@@ -1,4 +1,4 @@
-import type { WorkerReport } from '../dataplane/messages.ts'
+import type { FailingReport, WorkerReport } from '../dataplane/messages.ts'
 import { McsError } from '../model/errors.ts'
 import type { Membership, Snapshot } from '../model/snapshot.ts'
 import { ControlCell, WorkerCell } from '../shared/control-cells.ts'
@@ -20,8 +20,8 @@ export interface SupervisorEvents {
   onNotReplaced(worker: number, reason: string): void
   /** Too many crashes, or nobody left: the process must end. */
   onGiveUp(reason: string): void
-  /** Connections to the backend in `row` have failed as often in a row as its upstream asks to be told of. */
-  onFailing(row: number, id: number): void
+  /** Connections to a backend have failed as often in a row as its upstream asks to be told of. */
+  onFailing(report: FailingReport): void
 }
 
 interface Waiter {
@@ -201,7 +201,7 @@ export class Supervisor {
   #start(handle: WorkerHandle): void {
     handle.start(
       (report) => {
-        if (report.type === 'failing') this.#events.onFailing(report.row, report.id)
+        if (report.type === 'failing') this.#events.onFailing(report)
         else this.#settle(handle, (waiter) => waiter.accepts(report))
       },
       (exit) => this.#onExit(handle, exit),

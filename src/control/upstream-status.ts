@@ -1,11 +1,13 @@
 import type { DiscoveryStatus } from '../discovery/discovery.ts'
-import type { ProbeResult } from '../health/probe.ts'
+import { formatAddress } from '../model/address.ts'
 import { BACKUP_PRIORITY, type ServerConfig } from '../model/config.ts'
-import { BackendState } from '../shared/backend-table.ts'
 import { BackendCounter, type WorkerCounters } from '../shared/worker-counters.ts'
+import type { BackendReport } from './backend-report.ts'
 import type { LoadBalancer, Prepared } from './load-balancer.ts'
 import type { BackendStateName, BackendStatus, DiscoveryState, UpstreamStatus } from './service.ts'
 import { upstreamOfKey } from './snapshot-builder.ts'
+import type { StickyStatus } from './sticky-persistence.ts'
+import { weightiestOf } from './upstream-state.ts'
 import type { Upstreams } from './upstreams.ts'
 import { wallTimeIn } from './wall-time.ts'
 
@@ -19,17 +21,19 @@ export function describeUpstreams(
   served: Prepared,
   sum: Sum,
 ): UpstreamStatus[] {
-  const removed = removedBackends(balancer, served, sum)
+  const removed = removedBackends(balancer, health, served, sum)
   const serving = served.snapshot.upstreams.map(({ name, membership }, index): UpstreamStatus => {
     const config = served.config.upstreams[index]!
     const servers = served.members.get(name) ?? config.servers
     const discovery = health.discoveryStatus(name)
+    const panics = health.health.panicsOf(name)
+    const listed = new Set(config.servers.map(({ address }) => formatAddress(address)))
     const backends = membership.backends.map(
       (backend, position): BackendStatus => ({
         address: backend.name,
         ...describeServer(servers[position]!, balancer.table.state(backend.row), balancer.table.active(backend.row)),
-        ...describeCheck(health.lastCheck(name, backend.name)),
-        ...describeEjection(health.ejectionEndsAtMs(name, backend.name)),
+        origin: listed.has(backend.name) ? 'file' : 'discovery',
+        ...describeReport(health.health.report(name, backend.name)),
         ...describeCounts(balancer, backend.row, sum),
       }),
     )
@@ -37,6 +41,8 @@ export function describeUpstreams(
       name,
       state: 'serving',
       balance: config.balance,
+      ...describeSticky(health.stickyStatus(name)),
+      ...(panics.length === 0 ? {} : { panics }),
       ...(discovery === undefined ? {} : { discovery: describeDiscovery(discovery) }),
       backends: [...backends, ...(removed.get(name) ?? [])],
     }
@@ -50,7 +56,12 @@ export function describeUpstreams(
 }
 
 /** By upstream: backends that the file or discovery has no more, as long as they hold connections. */
-function removedBackends(balancer: LoadBalancer, { used }: Prepared, sum: Sum): Map<string, BackendStatus[]> {
+function removedBackends(
+  balancer: LoadBalancer,
+  { health }: Upstreams,
+  { used }: Prepared,
+  sum: Sum,
+): Map<string, BackendStatus[]> {
   const removed = new Map<string, BackendStatus[]>()
   for (const { key, name, row } of balancer.rows.backends.owners()) {
     const upstream = upstreamOfKey(key)
@@ -65,7 +76,7 @@ function removedBackends(balancer: LoadBalancer, { used }: Prepared, sum: Sum): 
       backup: false,
       maxConnections: null,
     } as const
-    known.push({ ...said, ...describeCounts(balancer, row, sum) })
+    known.push({ ...said, ...describeReport(health.removal(row)), ...describeCounts(balancer, row, sum) })
   }
   return removed
 }
@@ -85,24 +96,44 @@ function describeServer(
   }
 }
 
-/** The weightiest reason why a backend gets no new connection, or `up`. */
 function describeState(state: number, isFull: boolean): BackendStateName {
-  if ((state & BackendState.maintenance) !== 0) return 'maintenance'
-  if ((state & BackendState.draining) !== 0) return 'drain'
-  if ((state & BackendState.down) !== 0) return 'down'
-  if ((state & BackendState.ejected) !== 0) return 'ejected'
-  return isFull ? 'full' : 'up'
+  const name = weightiestOf(state)
+  return name === 'up' && isFull ? 'full' : name
 }
 
-function describeCheck(result: ProbeResult | undefined): { check?: string } {
-  if (result === undefined) return {}
-  return { check: result.ok ? 'passed' : `${result.step}: ${result.reason}` }
+type ReportStatus = Pick<
+  BackendStatus,
+  'since' | 'check' | 'checkedAt' | 'ejectedUntil' | 'ejectionReason' | 'slowStartUntil' | 'connectionsEndAt'
+>
+
+/** What there is to say of a backend; nothing of one of which nothing is known. */
+function describeReport(
+  report: { readonly [key in keyof BackendReport]?: BackendReport[key] | undefined } = {},
+): ReportStatus {
+  const { sinceMs, lastCheck, checkedAt, ejectionEndsAtMs, failure, slowStartEndsAtMs, drainEndsAtMs } = report
+  return {
+    ...(sinceMs !== undefined && { since: new Date(sinceMs).toISOString() }),
+    ...(lastCheck && { check: lastCheck.ok ? 'passed' : `${lastCheck.step}: ${lastCheck.reason}` }),
+    ...(checkedAt && { checkedAt }),
+    ...(ejectionEndsAtMs !== undefined && {
+      ejectedUntil: wallTimeOf(ejectionEndsAtMs),
+      ejectionReason: failure ?? '',
+    }),
+    ...(slowStartEndsAtMs !== undefined && { slowStartUntil: wallTimeOf(slowStartEndsAtMs) }),
+    ...(drainEndsAtMs !== undefined && { connectionsEndAt: wallTimeOf(drainEndsAtMs) }),
+  }
 }
 
-/** `endsAtMs` is a time of the monotonic clock, which says nothing to anybody else. */
-function describeEjection(endsAtMs: number | undefined): { ejectedUntil?: string } {
-  if (endsAtMs === undefined) return {}
-  return { ejectedUntil: wallTimeIn(endsAtMs - performance.now()) }
+/** A time of the monotonic clock says nothing to anybody else. */
+function wallTimeOf(monotonicMs: number): string {
+  return wallTimeIn(monotonicMs - performance.now())
+}
+
+function describeSticky(status: StickyStatus | undefined): Pick<UpstreamStatus, 'sticky'> {
+  if (status === undefined) return {}
+  if (status.state !== 'failing') return { sticky: status }
+  const { state, sinceMs, reason } = status
+  return { sticky: { state, since: new Date(sinceMs).toISOString(), reason } }
 }
 
 function describeDiscovery({ heldBack, ...status }: DiscoveryStatus): DiscoveryState {
@@ -117,6 +148,7 @@ function describeCounts(balancer: LoadBalancer, row: number, sum: Sum) {
     active: balancer.table.active(row),
     connections: count(BackendCounter.connections),
     connectFailures: count(BackendCounter.connectFailures),
+    earlyResets: count(BackendCounter.earlyResets),
     bytesUp: count(BackendCounter.bytesUp),
     bytesDown: count(BackendCounter.bytesDown),
   }

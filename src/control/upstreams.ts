@@ -1,4 +1,4 @@
-import type { ProbeResult } from '../health/probe.ts'
+import type { FailingReport } from '../dataplane/messages.ts'
 import type { Config, ServerConfig, UpstreamConfig } from '../model/config.ts'
 import type { Logger } from '../observe/logger.ts'
 import { BackendStates, type ServedUpstream } from './backend-states.ts'
@@ -86,17 +86,18 @@ export class Upstreams {
     this.#endPreparing()
   }
 
-  /** Connections to the backend in `row` failed as often in a row as its upstream bears. */
-  onFailing(row: number, id: number): void {
-    this.#states.onFailing(row, id)
+  /** Connections to a backend failed as often in a row as its upstream bears. */
+  onFailing(report: FailingReport): void {
+    this.#states.onFailing(report)
   }
 
-  lastCheck(upstream: string, address: string): ProbeResult | undefined {
-    return this.#states.lastCheck(upstream, address)
+  /** What checks and connections say of backends. */
+  get health(): Pick<BackendStates, 'report' | 'removal' | 'panicsOf'> {
+    return this.#states
   }
 
-  ejectionEndsAtMs(upstream: string, address: string): number | undefined {
-    return this.#states.ejectionEndsAtMs(upstream, address)
+  stickyStatus(upstream: string): ReturnType<StickyKeepers['statusOf']> {
+    return this.#sticky.statusOf(upstream)
   }
 
   discoveryStatus(upstream: string): ReturnType<DiscoverySet['statusOf']> {
@@ -113,6 +114,7 @@ export class Upstreams {
   #warnings(): ReloadWarning[] {
     return reloadWarnings(this.#previous, this.#balancer.current!, {
       statusOf: (name) => this.#discoveries.statusOf(name),
+      stickyStatusOf: (name) => this.#sticky.statusOf(name),
       clientCapacity: this.#balancer.clients.capacity,
     })
   }
@@ -203,7 +205,9 @@ export class Upstreams {
     const { config, members, snapshot } = this.#balancer.current!
     const served = config.upstreams.map((upstream, index): ServedUpstream => {
       const { membership } = snapshot.upstreams[index]!
-      return { config: upstream, servers: members.get(upstream.name) ?? upstream.servers, membership }
+      const servers = members.get(upstream.name) ?? upstream.servers
+      const doors = config.listeners.filter((listener) => listener.upstream === upstream.name)
+      return { config: upstream, servers, membership, doors }
     })
     this.#states.sync(served)
   }

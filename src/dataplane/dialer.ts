@@ -174,14 +174,11 @@ export class Dialer {
   }
 
   #noteFailure(connection: number, errno: number): void {
-    const { slots, counters } = this.#core
+    const { slots } = this.#core
     const index = slots.attempts[connection]! - 1
     if (index < MAX_RECORDED_ATTEMPTS) slots.triedErrnos[connection * MAX_RECORDED_ATTEMPTS + index] = errno
     slots.errno[connection] = errno
-    if (isBackendsFault(errno)) {
-      counters.addBackend(slots.backendRow[connection]!, BackendCounter.connectFailures, 1)
-      this.#outcomes.noteFailure(connection)
-    }
+    if (isBackendsFault(errno)) this.#outcomes.noteFailure(connection, errno)
     this.#leaveBackend(connection)
   }
 

@@ -17,6 +17,18 @@ export type WorkerOrder =
   /** Count connections by generation. */
   | { readonly type: 'report'; readonly id: number }
 
+/**
+ * Connections to this backend have failed as often in a row as its upstream asks to be told of. `errno` is how the last
+ * of them failed: to be connected, or, where `wasConnected`, before the backend's first byte.
+ */
+export interface FailingReport {
+  readonly type: 'failing'
+  readonly row: number
+  readonly id: number
+  readonly errno: number
+  readonly wasConnected: boolean
+}
+
 /** What a worker tells main. */
 export type WorkerReport =
   /** Its reactor runs. */
@@ -24,8 +36,7 @@ export type WorkerReport =
   | { readonly type: 'prepared'; readonly generation: number }
   /** It accepts under this generation. */
   | { readonly type: 'switched'; readonly generation: number }
-  /** Connections to this backend have failed as often in a row as its upstream asks to be told of. */
-  | { readonly type: 'failing'; readonly row: number; readonly id: number }
+  | FailingReport
   /** It has let go of these sockets. */
   | { readonly type: 'released'; readonly sockets: readonly number[] }
   | {

@@ -1,3 +1,4 @@
+import { BackendCounter } from '../shared/worker-counters.ts'
 import type { Core } from './core.ts'
 import type { OrderPort } from './messages.ts'
 
@@ -22,13 +23,10 @@ export class Outcomes {
   }
 
   /** The backend of the connection could not be connected. */
-  noteFailure(connection: number): void {
-    const { slots, table } = this.#core
-    const row = slots.backendRow[connection]!
-    const { failuresToTell } = this.#core.upstreamOf(connection).policy
-    if (failuresToTell > 0 && table.noteFailure(row) % failuresToTell === 0) {
-      this.#port.report({ type: 'failing', row, id: table.id(row) })
-    }
+  noteFailure(connection: number, errno: number): void {
+    const { slots, counters } = this.#core
+    counters.addBackend(slots.backendRow[connection]!, BackendCounter.connectFailures, 1)
+    this.#count(connection, errno, false)
   }
 
   /** The backend has sent its first bytes: whatever failed before, it serves. */
@@ -57,10 +55,22 @@ export class Outcomes {
   }
 
   /** The backend has reset the connection. It counts as a failure if it came early and had sent nothing. */
-  noteReset(connection: number): void {
-    const { slots, nowMs } = this.#core
+  noteReset(connection: number, errno: number): void {
+    const { slots, counters, nowMs } = this.#core
     const { earlyResetMs } = this.#core.upstreamOf(connection).policy
     const isEarly = nowMs - slots.connectedAt[connection]! < earlyResetMs
-    if (isEarly && slots.delivered[2 * connection + 1] === 0) this.noteFailure(connection)
+    if (!isEarly || slots.delivered[2 * connection + 1] !== 0) return
+    counters.addBackend(slots.backendRow[connection]!, BackendCounter.earlyResets, 1)
+    this.#count(connection, errno, true)
+  }
+
+  /** One more failure in a row: main is told of it where it is one too many. */
+  #count(connection: number, errno: number, wasConnected: boolean): void {
+    const { slots, table } = this.#core
+    const row = slots.backendRow[connection]!
+    const { failuresToTell } = this.#core.upstreamOf(connection).policy
+    if (failuresToTell > 0 && table.noteFailure(row) % failuresToTell === 0) {
+      this.#port.report({ type: 'failing', row, id: table.id(row), errno, wasConnected })
+    }
   }
 }

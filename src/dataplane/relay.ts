@@ -341,7 +341,7 @@ export class Relay {
       : isReset
         ? CauseCode.backendReset
         : CauseCode.backendError
-    if (!isClient && isReset) this.#outcomes.noteReset(side >> 1)
+    if (!isClient && isReset) this.#outcomes.noteReset(side >> 1, errno)
     this.#closer.end(side >> 1, cause, errno, true)
   }
 }

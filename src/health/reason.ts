@@ -56,6 +56,11 @@ const knownErrors: Readonly<Record<string, string>> = {
   ENOMEM: 'no free memory',
 }
 
+/** What the error of a system call, by its name, says of a backend: `connection refused`. */
+export function describeError(code: string): string {
+  return Object.hasOwn(knownErrors, code) ? knownErrors[code]! : code
+}
+
 const localErrors = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM'])
 
 /** What went wrong at a step, from an error of node:net or node:tls. */

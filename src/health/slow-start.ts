@@ -36,6 +36,12 @@ export class SlowStart {
     return shares
   }
 
+  /** When a backend has all of its share, monotonic ms; undefined where it has it already. */
+  endsAtMs(key: string): number | undefined {
+    const startedMs = this.#startedMs.get(key)
+    return startedMs === undefined ? undefined : startedMs + this.#durationMs
+  }
+
   /** When each backend that is being led came up, for a successor. */
   started(): ReadonlyMap<string, number> {
     return new Map(this.#startedMs)

@@ -2,12 +2,12 @@ import { CounterPage } from './counter-page.ts'
 import { MAX_BACKENDS, MAX_LISTENERS } from './limits.ts'
 
 const LISTENER_FIELDS = 4
-const BACKEND_FIELDS = 4
+const BACKEND_FIELDS = 5
 
 /** Positions of a listener's counters in its row. */
 export const ListenerCounter = { accepted: 0, bytesUp: 1, bytesDown: 2, turnedAway: 3 } as const
 /** Positions of a backend's counters in its row. */
-export const BackendCounter = { connections: 0, connectFailures: 1, bytesUp: 2, bytesDown: 3 } as const
+export const BackendCounter = { connections: 0, connectFailures: 1, bytesUp: 2, bytesDown: 3, earlyResets: 4 } as const
 
 /** The memory behind one worker's counters. */
 export interface WorkerCounterMemory {

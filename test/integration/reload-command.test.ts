@@ -31,7 +31,11 @@ upstreams: { web: { servers: [{ address: "${backend.address}" }] } }
   assert.equal(await tryGreeting(t, port), 'b')
 
   const unchanged = await reload()
-  assert.equal(unchanged.stdout, `Already serving generation ${generation}: the file says nothing new.\n`)
+  const since = (await lb.status()).generationSince
+  assert.equal(
+    unchanged.stdout,
+    `Already serving generation ${generation}, since ${since}: the file says nothing new.\n`,
+  )
   assert.equal(unchanged.code, 0)
 
   lb.writeConfig(config(a, port, 'wbe'))

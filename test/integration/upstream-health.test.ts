@@ -55,7 +55,7 @@ test('27. Going down and up is logged with the connections it holds, and so is h
   await becomes('down', 'up')
   await lb.logged(/A backend is down/)
   const down = lb.stderr.split('\n').find((line) => line.includes('A backend is down')) ?? ''
-  for (const part of ['warn', `backend=${address}`, 'connections=1', 'step=connect'])
+  for (const part of ['warn', `backend=${address}`, 'connections=1', 'step=connect', 'upLeft=1 backupsLeft=0'])
     assert.ok(down.includes(part), down)
   assert.deepEqual(
     countByBackend(await openClients(t, port, 4)),
@@ -64,7 +64,7 @@ test('27. Going down and up is logged with the connections it holds, and so is h
   )
   b.close()
   await becomes('down', 'down')
-  await lb.logged(/No backend is left upstream=web/)
+  await lb.logged(/error +No backend is left: .* upstream=web down=2 .*edge: reset/)
   assert.equal(await tryGreeting(t, port), 'ECONNRESET')
   await NamedBackend.start(t, 'a', portOfA)
   await becomes('up', 'down')

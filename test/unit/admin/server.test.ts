@@ -121,7 +121,7 @@ test('startAdmin() survives a client that leaves before the answer', async (t) =
   await reload.asked
   client.destroy()
   await once(client, 'close')
-  reload.finish({ outcome: 'unchanged', generation: 3, warnings: [] })
+  reload.finish({ outcome: 'unchanged', generation: 3, since: '2025-01-02T00:00:00.000Z', warnings: [] })
   assert.equal((await adminRequest(socket, 'GET', '/healthz')).status, 200)
   assert.deepEqual(errors, [])
 })

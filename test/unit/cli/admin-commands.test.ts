@@ -11,13 +11,15 @@ import { sampleStatus } from '../admin/fake-service.ts'
 import { startTestAdmin } from '../admin/harness.ts'
 import { runProgram } from './run-program.ts'
 
+const since = '2025-01-02T00:00:00.000Z'
+
 test('mcs-lb reload waits for the answer and exits 0', async (t) => {
   const { socket, service } = await startTestAdmin(t)
   const served = await runProgram(['reload', '--socket', socket])
   assert.deepEqual(served, { code: 0, stdout: 'Serving generation 4 (prepared in 1 ms).\n', stderr: '' })
-  service.onReload = async () => ({ outcome: 'unchanged', generation: 4, warnings: [] })
+  service.onReload = async () => ({ outcome: 'unchanged', generation: 4, since, warnings: [] })
   const unchanged = await runProgram(['reload', '--socket', socket, '--json'])
-  assert.deepEqual(JSON.parse(unchanged.stdout), { outcome: 'unchanged', generation: 4, warnings: [] })
+  assert.deepEqual(JSON.parse(unchanged.stdout), { outcome: 'unchanged', generation: 4, since, warnings: [] })
   assert.equal(service.reloads, 2)
 })
 
@@ -28,9 +30,12 @@ test('mcs-lb reload prints warnings, also where the file says nothing new', asyn
   service.onReload = async () => ({ outcome: 'serving', generation: 4, durationMs: 1, warnings })
   const served = await runProgram(['reload', '--socket', socket])
   assert.equal(served.stdout, `Serving generation 4 (prepared in 1 ms).\n${printed}`)
-  service.onReload = async () => ({ outcome: 'unchanged', generation: 4, warnings })
+  service.onReload = async () => ({ outcome: 'unchanged', generation: 4, since, warnings })
   const unchanged = await runProgram(['reload', '--socket', socket])
-  assert.equal(unchanged.stdout, `Already serving generation 4: the file says nothing new.\n${printed}`)
+  assert.equal(
+    unchanged.stdout,
+    `Already serving generation 4, since 2025-01-02T00:00:00.000Z: the file says nothing new.\n${printed}`,
+  )
   assert.equal(unchanged.code, 0)
 })
 

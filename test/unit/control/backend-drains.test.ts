@@ -13,8 +13,13 @@ function start(t: test.TestContext) {
   table.assign(backend.row, backend.id)
   table.acquire(backend.row, 1)
   const ended: string[] = []
-  const drains = new BackendDrains({ table, endConnections: (rows, cause) => ended.push(`${rows} ${cause}`) })
-  return { table, ended, drains, pass: (ms: number) => t.mock.timers.tick(ms) }
+  const told: string[] = []
+  const drains = new BackendDrains({
+    table,
+    endConnections: (rows, cause) => ended.push(`${rows} ${cause}`),
+    onEnded: ({ id }, connections, cause, isAgain) => told.push(`${connections} of ${id}: ${cause} ${isAgain}`),
+  })
+  return { table, ended, told, drains, pass: (ms: number) => t.mock.timers.tick(ms) }
 }
 
 test('BackendDrains.begin() ends connections after the drain, once, however often the backend goes meanwhile', (t) => {
@@ -68,12 +73,14 @@ test('BackendDrains.change() keeps connections that drained, and ends those that
 })
 
 test('BackendDrains ends connections to a backend that is gone again and again, while there are any', (t) => {
-  const { drains, ended, pass, table } = start(t)
+  const { drains, ended, told, pass, table } = start(t)
   drains.begin(backend, 'close', 1000, CauseCode.backendRemoved)
   assert.equal(ended.length, 1)
   pass(1000)
   pass(1000)
   assert.equal(ended.length, 3)
+  const cause = CauseCode.backendRemoved
+  assert.deepEqual(told, [`1 of 30: ${cause} false`, `1 of 30: ${cause} true`, `1 of 30: ${cause} true`])
   table.release(backend.row)
   pass(1000)
   table.acquire(backend.row, 1)

@@ -20,7 +20,11 @@ function serving(upstream: UpstreamConfig, found: readonly ServerConfig[]) {
 }
 
 const clientCapacity = makeConfig().limits.stickyClients
-const lost: Standing = { statusOf: () => ({ state: 'lost', reason: 'connect ECONNREFUSED' }), clientCapacity }
+const lost: Standing = {
+  statusOf: () => ({ state: 'lost', reason: 'connect ECONNREFUSED' }),
+  stickyStatusOf: () => undefined,
+  clientCapacity,
+}
 const bare = makeUpstream({ servers: [], discovery })
 const mixed = makeUpstream({ discovery })
 

@@ -130,6 +130,12 @@ test('ServingService.reload() tells again what there is to warn of when the file
   assert.equal(warnings.length, 2)
   assert.equal(warnings[0], 'Upstream "chat" has no backend')
   const logged = made.logged.filter((line) => line.includes('no backend')).length
-  assert.deepEqual(await service.reload('admin'), { outcome: 'unchanged', generation: 2, warnings })
+  const { generationSince } = await service.status()
+  assert.deepEqual(await service.reload('admin'), {
+    outcome: 'unchanged',
+    generation: 2,
+    since: generationSince,
+    warnings,
+  })
   assert.equal(made.logged.filter((line) => line.includes('no backend')).length, logged)
 })

@@ -29,7 +29,8 @@ function begin(
   const memory = createClientTableMemory(new Uint8Array(8), 1024)
   const table = new ClientTable(memory, 1)
   const { log, messages } = recordingLog()
-  const parts = { table, names: namesOver(backends), backendNames, store, log, intervalMs }
+  const upstreamNames = () => [chat.name]
+  const parts = { table, names: namesOver(backends), backendNames, store, upstreamNames, log, intervalMs }
   const persistence = new StickyPersistence({ ...parts, nowMs: () => clock.nowMs, wallClockMs: () => clock.wallMs })
   const key = (client: string) => {
     const key = new ClientKey()
