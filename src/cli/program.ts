@@ -1,6 +1,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { programVersion } from '../control/program-version.ts'
 import { parseDuration } from '../model/units.ts'
+import type { CheckOptions } from './check.ts'
 import { ExitCode } from './exit-code.ts'
 import { endureLostOutput, printFailure } from './print.ts'
 import type { RegisterCommandOptions } from './register.ts'
@@ -56,9 +57,10 @@ function addFileCommands(program: Command): void {
       await run(options)
     },
   )
-  fileCommand(program, 'check', 'list every error of the file; starts nothing')
-    .option('--json', 'print { "valid", "issues" }')
-    .action(async (options: { config: string; json?: boolean }) => {
+  fileCommand(program, 'check', 'list every error and warning of the file; starts nothing')
+    .option('--json', 'print { "valid", "issues", "warnings" }')
+    .option('--strict', 'exit 78 for warnings too')
+    .action(async (options: CheckOptions) => {
       const { check } = await import('./check.ts')
       process.exitCode = await check(options)
     })

@@ -35,7 +35,7 @@ export function logReload(log: Logger, result: ReloadResult, circumstances: Relo
 }
 
 /** One line for a fault: its place, what is wrong, and what would do. */
-function faultText(fault: ReloadFault): string {
+export function faultText(fault: Omit<ReloadFault, 'code'>): string {
   const place = fault.file === undefined ? '' : `${fault.file}:${fault.line}:${fault.column}: `
   const path = fault.path === undefined || fault.path === '' ? '' : `${fault.path}: `
   return `${place}${path}${fault.message}${fault.hint === '' ? '' : `; ${fault.hint}`}`
