@@ -27,11 +27,20 @@ Exit codes: 0 good, 1 failure, 2 bad usage, 78 bad configuration.
 export async function main(argv: readonly string[]): Promise<void> {
   endureLostOutput()
   try {
-    await createProgram().parseAsync(argv)
+    const program = createProgram()
+    await program.parseAsync(withoutHelpOfNothing(program, argv))
   } catch (error) {
     if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? ExitCode.good : ExitCode.usage
     else process.exitCode = await printFailure(error)
   }
+}
+
+/** `mcs-lb chek --help` asks for help on a command that is none: without the rest, the parser says which is near. */
+function withoutHelpOfNothing(program: Command, argv: readonly string[]): readonly string[] {
+  const [runtime = '', script = '', ...words] = argv
+  const name = words[0] === 'help' ? words[1] : words[0]
+  const isKnown = program.commands.some((command) => command.name() === name)
+  return name === undefined || name.startsWith('-') || name === 'help' || isKnown ? argv : [runtime, script, name]
 }
 
 function createProgram(): Command {
