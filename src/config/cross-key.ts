@@ -138,7 +138,10 @@ function requiredKeys(type: string, discovery: unknown): string[] {
 }
 
 function checkOutlier(path: Path, outlier: unknown): Fault[] {
-  const of = (key: string) => parseDuration(String(member(outlier, key) ?? schemaAt([...path, key])?.default))
+  const of = (key: string) => {
+    const text = member(outlier, key) ?? schemaAt([...path, key])?.default
+    return typeof text === 'string' ? parseDuration(text) : undefined
+  }
   const [first, longest] = [of('ejection'), of('maxEjection')]
   if (!isMap(outlier) || first === undefined || longest === undefined || first <= longest) return []
   const key = member(outlier, 'maxEjection') === undefined ? 'ejection' : 'maxEjection'

@@ -157,6 +157,13 @@ test('checkOutlier() wants the longest ejection to be the longest', () => {
   )
 })
 
+test('checkOutlier() leaves what is no duration to the schema', () => {
+  assert.match(
+    withLine('outlier: { ejection: { a: 1 } }').join(),
+    /^10:26 upstreams\.chat\.outlier\.ejection \| a map /,
+  )
+})
+
 test('checkKeys() takes any data, and throws nothing', () => {
   const keys = fc.constantFrom(
     'health',
@@ -169,6 +176,7 @@ test('checkKeys() takes any data, and throws nothing', () => {
     'tls',
     'servers',
     'outlier',
+    'ejection',
   )
   const { tree } = fc.letrec((tie) => ({
     tree: fc.oneof(
