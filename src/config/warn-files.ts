@@ -19,7 +19,7 @@ export function warnMissingFiles(document: WrittenDocument, { baseDirectory, mac
     const file = resolve(baseDirectory, text)
     const isRead = !writtenKeys.has(formatPath(path)) && path.at(-2) !== 'persist'
     if (!isRead || !machine.isMissing(file)) return []
-    const hint = 'make it before the start, or write another path'
+    const hint = 'make it, or write another path'
     return [{ path, on: 'value', message: `there is no file ${quote(file)} on this machine`, hint }]
   })
 }

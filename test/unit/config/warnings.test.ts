@@ -154,7 +154,7 @@ test('warnUnused() tells of an upstream that no listener names', () => {
 })
 
 test('warnMissingFiles() tells of files that are read and are not there, and of none that is written', () => {
-  const hint = 'make it before the start, or write another path'
+  const hint = 'make it, or write another path'
   assert.deepEqual(
     only('discovery: { type: file, path: /missing/a.json }', 'health: { type: tls, tls: { ca: ../../missing/b } }'),
     [
