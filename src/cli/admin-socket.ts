@@ -42,8 +42,8 @@ function withDoubt(error: McsError, doubt: string): McsError {
 async function findSocket(file: string): Promise<AdminSocket> {
   // A broken file is what `reload` is there to report, and variables may be set for the service alone. The running
   // process knows better, so it has to be found with what can be read.
-  const config = await loadConfig(file).catch(() => undefined)
-  const socket: AdminSocket = config === undefined ? await scanSocket(file) : { path: config.admin.socket }
+  const loaded = await loadConfig(file).catch(() => undefined)
+  const socket: AdminSocket = loaded === undefined ? await scanSocket(file) : { path: loaded.config.admin.socket }
   if (socket.path !== 'none') return socket
   const message = `Cannot ask mcs-lb: "${file}" says admin.socket: none; set a path there, or send SIGHUP to reload`
   throw new McsError('MCS_ADMIN_UNREACHABLE', message, { source: 'system' })

@@ -6,6 +6,8 @@ import { harmless } from './harmless.ts'
 export interface ReportOptions {
   /** Whether ANSI colours are wanted; the environment and the terminal are not asked. */
   readonly colour: boolean
+  /** What the issues are, `error` unless told. */
+  readonly severity?: 'error' | 'warning'
   /** The text that the issues are about; without it their lines are not shown. */
   readonly text?: string
 }
@@ -15,7 +17,11 @@ type Style = Parameters<typeof styleText>[0]
 const maxExcerptCharacters = 120
 
 /** The issues for people: place, message, the line with a caret below it, and what would do. Ends in a newline. */
-export function formatIssues(issues: readonly ConfigIssue[], { colour, text }: ReportOptions): string {
+export function formatIssues(
+  issues: readonly ConfigIssue[],
+  { colour, severity = 'error', text }: ReportOptions,
+): string {
+  const hue = severity === 'error' ? 'red' : 'yellow'
   const paint = (style: Style, part: string) => (colour ? styleText(style, part, { validateStream: false }) : part)
   const written = text?.split('\n')
   const lines = written && withoutSecrets(written)
@@ -25,8 +31,8 @@ export function formatIssues(issues: readonly ConfigIssue[], { colour, text }: R
     const hint = issue.hint === '' ? [] : [`  ${paint('green', 'hint:')} ${issue.hint}`]
     const line = lines?.[issue.line - 1]
     const column = shownColumn(written?.[issue.line - 1] ?? '', line ?? '', issue.column)
-    const shown = line === undefined ? [] : excerpt(line, issue.line, column, (caret) => paint('red', caret))
-    return [`${place} ${paint('red', 'error:')} ${path}${issue.message}`, ...shown, ...hint].join('\n')
+    const shown = line === undefined ? [] : excerpt(line, issue.line, column, (caret) => paint(hue, caret))
+    return [`${place} ${paint(hue, `${severity}:`)} ${path}${issue.message}`, ...shown, ...hint].join('\n')
   })
   return blocks.map((block) => `${block}\n`).join('')
 }

@@ -1,24 +1,38 @@
-import { loadConfig } from '../config/load.ts'
+import { type LoadedConfig, loadConfig } from '../config/load.ts'
 import { formatAddress } from '../model/address.ts'
 import type { Config } from '../model/config.ts'
 import { ConfigError, McsError } from '../model/errors.ts'
 import { ExitCode } from './exit-code.ts'
-import { printIssues, printJson, printLine } from './print.ts'
+import { printIssues, printJson, printLine, printWarnings } from './print.ts'
 
-/** `mcs-lb check`: every fault of the file at once; exits 0 or 78 and starts nothing. */
-export async function check(options: { readonly config: string; readonly json?: boolean }): Promise<ExitCode> {
+export interface CheckOptions {
+  readonly config: string
+  readonly json?: boolean
+  /** Whether warnings are as bad as errors. */
+  readonly strict?: boolean
+}
+
+/** `mcs-lb check`: every fault of the file at once, or its warnings; exits 0 or 78 and starts nothing. */
+export async function check(options: CheckOptions): Promise<ExitCode> {
   try {
-    const config = await loadConfig(options.config)
-    if (options.json) printJson({ valid: true, issues: [] })
-    else printLine(describe(options.config, config))
-    return ExitCode.good
+    const loaded = await loadConfig(options.config)
+    if (options.json) printJson({ valid: true, issues: [], warnings: loaded.warnings })
+    else await printGood(options.config, loaded)
+    return options.strict && loaded.warnings.length > 0 ? ExitCode.badConfig : ExitCode.good
   } catch (error) {
     if (!(error instanceof McsError)) throw error
-    if (options.json) printJson({ valid: false, issues: describeFaults(options.config, error) })
+    if (options.json) printJson({ valid: false, issues: describeFaults(options.config, error), warnings: [] })
     else if (error instanceof ConfigError) await printIssues(error.issues)
     else throw error
     return ExitCode.badConfig
   }
+}
+
+async function printGood(file: string, { config, warnings }: LoadedConfig): Promise<void> {
+  printLine(describe(file, config))
+  if (warnings.length === 0) return
+  printLine(`${count(warnings, 'warning')}:`)
+  await printWarnings(warnings)
 }
 
 /** A file that cannot be read has one fault, which stands nowhere in it. */

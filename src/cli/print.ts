@@ -35,10 +35,23 @@ export function printJson(value: unknown): void {
 
 /** Prints faults of files, to stdout unless told, with the lines they stand in where the file can be read. */
 export async function printIssues(issues: readonly ConfigIssue[], stream: WriteStream = process.stdout): Promise<void> {
+  await printReport(issues, 'error', stream)
+}
+
+/** Prints warnings of files to stdout in the same way. */
+export async function printWarnings(warnings: readonly ConfigIssue[]): Promise<void> {
+  await printReport(warnings, 'warning', process.stdout)
+}
+
+async function printReport(
+  issues: readonly ConfigIssue[],
+  severity: 'error' | 'warning',
+  stream: WriteStream,
+): Promise<void> {
   const colour = wantsColour(stream)
   for (const [file, inFile] of groupByFile(issues)) {
     const text = await readFile(file, 'utf8').catch(() => null)
-    stream.write(formatIssues(inFile, text === null ? { colour } : { colour, text }))
+    stream.write(formatIssues(inFile, { colour, severity, ...(text !== null && { text }) }))
   }
 }
 

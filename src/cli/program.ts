@@ -1,6 +1,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { programVersion } from '../control/program-version.ts'
 import { parseDuration } from '../model/units.ts'
+import type { CheckOptions } from './check.ts'
 import { ExitCode } from './exit-code.ts'
 import { endureLostOutput, printFailure } from './print.ts'
 import type { RegisterCommandOptions } from './register.ts'
@@ -26,11 +27,20 @@ Exit codes: 0 good, 1 failure, 2 bad usage, 78 bad configuration.
 export async function main(argv: readonly string[]): Promise<void> {
   endureLostOutput()
   try {
-    await createProgram().parseAsync(argv)
+    const program = createProgram()
+    await program.parseAsync(withoutHelpOfNothing(program, argv))
   } catch (error) {
     if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? ExitCode.good : ExitCode.usage
     else process.exitCode = await printFailure(error)
   }
+}
+
+/** `mcs-lb chek --help` asks for help on a command that is none: without the rest, the parser says which is near. */
+function withoutHelpOfNothing(program: Command, argv: readonly string[]): readonly string[] {
+  const [runtime = '', script = '', ...words] = argv
+  const name = words[0] === 'help' ? words[1] : words[0]
+  const isKnown = program.commands.some((command) => command.name() === name)
+  return name === undefined || name.startsWith('-') || name === 'help' || isKnown ? argv : [runtime, script, name]
 }
 
 function createProgram(): Command {
@@ -56,9 +66,10 @@ function addFileCommands(program: Command): void {
       await run(options)
     },
   )
-  fileCommand(program, 'check', 'list every error of the file; starts nothing')
-    .option('--json', 'print { "valid", "issues" }')
-    .action(async (options: { config: string; json?: boolean }) => {
+  fileCommand(program, 'check', 'list every error and warning of the file; starts nothing')
+    .option('--json', 'print { "valid", "issues", "warnings" }')
+    .option('--strict', 'exit 78 for warnings too')
+    .action(async (options: CheckOptions) => {
       const { check } = await import('./check.ts')
       process.exitCode = await check(options)
     })

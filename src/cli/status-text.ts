@@ -51,7 +51,7 @@ function formatProcess(status: ServiceStatus): string {
     `last reload  ${lastReload.result} (${lastReload.trigger}, ${Math.round(lastReload.durationMs)} ms) at ${lastReload.at}`,
     ...formatRefusal(status),
     `connections  ${connections.active} active of ${connections.limit}, ${connections.total} in all`,
-    `descriptors  ${descriptors.open} open of ${descriptors.limit}, room for ${descriptors.capacity} connections`,
+    `descriptors  ${descriptors.open} open of ${descriptors.limit}, room for ${descriptors.capacity} connections in all`,
     `access log   ${accessLog.written} written, ${accessLog.dropped} dropped`,
   ].join('\n')
 }

@@ -3,6 +3,7 @@ import { checkPersist, checkRedis } from './cross-redis.ts'
 import type { Fault, Path } from './fault.ts'
 import { entriesOf, isMap, member } from './placed-address.ts'
 import { schemaAt } from './schema.ts'
+import { isServiceName } from './text-form.ts'
 
 /** Keys of `health` that mean something to one kind of check only. */
 const healthKeys: Readonly<Record<string, string>> = {
@@ -86,6 +87,11 @@ function checkHealth(path: Path, health: unknown): Fault[] {
     const message = '"tls" is not of type tcp'
     faults.push({ path: [...path, 'tls'], on: 'key', message, hint: 'write type: tls, or remove it' })
   }
+  const http = member(health, 'http')
+  if (member(http, 'method') === 'HEAD' && (member(http, 'body') ?? '') !== '') {
+    const message = 'an answer to HEAD has no body, so that no check could pass'
+    faults.push({ path: [...path, 'http', 'body'], on: 'key', message, hint: 'write method: GET, or remove it' })
+  }
   if (type === 'send-expect' && member(health, 'steps') === undefined) {
     faults.push({ path, on: 'key', message: 'send-expect has no steps', hint: 'list them under "steps"' })
   }
@@ -117,7 +123,10 @@ function checkDiscovery(path: Path, discovery: unknown): Fault[] {
   }
   for (const key of requiredKeys(type, discovery)) {
     if (member(discovery, key) !== undefined) continue
-    faults.push({ path, on: 'key', message: `discovery of type ${type} needs "${key}"`, hint: `add ${key}` })
+    const name = member(discovery, 'name')
+    const isService = key === 'port' && typeof name === 'string' && isServiceName(name)
+    const hint = isService ? 'write record: srv, which brings ports; else add port' : `add ${key}`
+    faults.push({ path, on: 'key', message: `discovery of type ${type} needs "${key}"`, hint })
   }
   return faults
 }
@@ -129,7 +138,10 @@ function requiredKeys(type: string, discovery: unknown): string[] {
 }
 
 function checkOutlier(path: Path, outlier: unknown): Fault[] {
-  const of = (key: string) => parseDuration(String(member(outlier, key) ?? schemaAt([...path, key])?.default))
+  const of = (key: string) => {
+    const text = member(outlier, key) ?? schemaAt([...path, key])?.default
+    return typeof text === 'string' ? parseDuration(text) : undefined
+  }
   const [first, longest] = [of('ejection'), of('maxEjection')]
   if (!isMap(outlier) || first === undefined || longest === undefined || first <= longest) return []
   const key = member(outlier, 'maxEjection') === undefined ? 'ejection' : 'maxEjection'

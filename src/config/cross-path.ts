@@ -1,9 +1,9 @@
 import { join, resolve } from 'node:path'
 import { type Fault, formatPath, type Path } from './fault.ts'
 import type { Machine } from './machine.ts'
-import { entriesOf, isMap, member, type PlacedAddress } from './placed-address.ts'
+import { pathValues } from './path-values.ts'
+import { entriesOf, member, type PlacedAddress } from './placed-address.ts'
 import { quote } from './quote.ts'
-import { childSchema, type SchemaNode, schema } from './schema.ts'
 
 export interface PathCheck {
   readonly data: unknown
@@ -44,8 +44,8 @@ export function checkWrittenPaths(check: PathCheck): Fault[] {
   return [...faults, ...persistFaults(data, baseDirectory, owners)]
 }
 
-/** Keys whose path is written to, each of which is checked in its turn. */
-const writtenKeys: ReadonlySet<string> = new Set(['accessLog.to', 'admin.socket', 'state.directory'])
+/** Keys whose path is written to, each of which is checked in its turn; those of sticky entries come beside them. */
+export const writtenKeys: ReadonlySet<string> = new Set(['accessLog.to', 'admin.socket', 'state.directory'])
 
 function persistFaults(data: unknown, baseDirectory: string, owners: Owners): Fault[] {
   const wanted = entriesOf(member(data, 'upstreams')).flatMap(([name, upstream]) => {
@@ -100,11 +100,9 @@ class Owners {
 
 /** Every file, folder and socket that a key names, but for files of sticky entries. */
 function namedFiles(data: unknown, baseDirectory: string): NamedFile[] {
-  const files: NamedFile[] = []
-  visit(data, schema, [], (text, path) => {
-    if (path.at(-2) !== 'persist') files.push({ path, file: resolve(baseDirectory, text) })
-  })
-  return files
+  return pathValues(data)
+    .filter(({ path }) => path.at(-2) !== 'persist')
+    .map(({ path, text }) => ({ path, file: resolve(baseDirectory, text) }))
 }
 
 /** What discovery keeps in the folder of `state`. */
@@ -114,21 +112,4 @@ function lastGoodFiles(data: unknown, baseDirectory: string): { name: string; fi
   return entriesOf(member(data, 'upstreams'))
     .filter(([, upstream]) => member(upstream, 'discovery') !== undefined)
     .map(([name]) => ({ name, file: join(resolve(baseDirectory, directory), `members-${name}.json`) }))
-}
-
-/** Tells of every value that is a path by its schema. A word in its place has no slash. */
-function visit(
-  value: unknown,
-  node: SchemaNode | undefined,
-  path: Path,
-  tell: (text: string, path: Path) => void,
-): void {
-  if (node === undefined) return
-  if (typeof value === 'string') {
-    if (node.path !== undefined && value.includes('/')) tell(value, path)
-  } else if (Array.isArray(value)) {
-    for (const [index, item] of value.entries()) visit(item, childSchema(node, index), [...path, index], tell)
-  } else if (isMap(value)) {
-    for (const [key, item] of Object.entries(value)) visit(item, childSchema(node, key), [...path, key], tell)
-  }
 }

@@ -90,9 +90,9 @@ function missingKey({ path, params }: Violation, schema: SchemaNode | undefined)
   return { path, on: 'key', message, hint: `add it: ${what}` }
 }
 
-/** The first sentence of a description, without the colon or full stop that ends it. */
+/** The first sentence of a description, without the colon or full stop that ends it; within backticks none does. */
 function meaning(schema: SchemaNode | undefined): string {
-  const sentence = /^[^.:]*/.exec(schema?.description ?? '')?.[0] ?? ''
+  const sentence = /^(?:`[^`]*`|[^.:`])*/.exec(schema?.description ?? '')?.[0] ?? ''
   return sentence.charAt(0).toLowerCase() + sentence.slice(1)
 }
 

@@ -18,13 +18,19 @@ export interface Fault {
 /** Most issues that are listed; one more says how many were left out. */
 const maxIssues = 100
 
-/** The faults in the order of the file, with line and column; `unexplained` more are only counted. */
+/** The text that faults are about. */
+export interface FaultyText {
+  readonly file: string
+  readonly positions: LinePositions
+  readonly root: SourceNode | undefined
+}
+
+/** The faults, or what `noun` says they are, in the order of the file, with line and column; `unexplained` more are only counted. */
 export function toIssues(
   faults: readonly Fault[],
-  unexplained: number,
-  file: string,
-  positions: LinePositions,
-  root: SourceNode | undefined,
+  { file, positions, root }: FaultyText,
+  unexplained = 0,
+  noun: 'faults' | 'warnings' = 'faults',
 ): ConfigIssue[] {
   const placed = faults.map((fault) => ({
     fault,
@@ -38,7 +44,12 @@ export function toIssues(
   const omitted = placed.length - issues.length + unexplained
   const last = issues.at(-1)
   if (omitted > 0 && last !== undefined) {
-    issues.push({ ...last, path: '', message: `${omitted} more faults are not listed`, hint: 'mend those above first' })
+    issues.push({
+      ...last,
+      path: '',
+      message: `${omitted} more ${noun} are not listed`,
+      hint: 'mend those above first',
+    })
   }
   return issues
 }

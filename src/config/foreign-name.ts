@@ -30,6 +30,7 @@ export const foreignKeys: ReadonlyMap<string, readonly string[]> = inverted({
   'upstreams.<name>.outlier.consecutiveFailures': ['maxfails', 'errorlimit'],
   'upstreams.<name>.outlier.ejection': ['failtimeout'],
   'upstreams.<name>.connections.onUnhealthy': ['onmarkeddown'],
+  'upstreams.<name>.sticky.ttl': ['expire'],
   'upstreams.<name>.sticky': ['sticktable', 'stickysessions'],
   listeners: ['frontend', 'frontends'],
   upstreams: ['backend', 'backends'],
@@ -57,6 +58,14 @@ export const foreignWords: ReadonlyMap<string, readonly string[]> = inverted({
   random: ['random1'],
   'random-two': ['random2', 'random3', 'random4'],
   'redis-keys': ['redis'],
+  http: ['httpchk', 'optionhttpchk', 'httpcheck'],
+  tcp: ['tcpchk'],
+  'send-expect': ['tcpcheck', 'optiontcpcheck'],
+  redis: ['redischeck', 'optionredischeck'],
+  postgres: ['pgsqlcheck', 'optionpgsqlcheck', 'postgresql', 'pgsql'],
+  tls: ['ssl', 'sslhellochk', 'optionsslhellochk'],
+  ready: ['up', 'enabled'],
+  maintenance: ['maint', 'down', 'disabled'],
   'source-hash': ['source', 'iphash', 'hash', 'maglev'],
 })
 

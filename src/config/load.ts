@@ -1,6 +1,6 @@
 import { dirname, resolve } from 'node:path'
 import type { Config } from '../model/config.ts'
-import { ConfigError } from '../model/errors.ts'
+import { ConfigError, type ConfigIssue } from '../model/errors.ts'
 import { checkAcross } from './cross-field.ts'
 import { checkKeys } from './cross-key.ts'
 import { toData } from './data.ts'
@@ -13,16 +13,25 @@ import { readConfigText } from './read-text.ts'
 import { resolveConfig } from './resolve.ts'
 import { LinePositions, nodeAt, type SourceNode } from './source.ts'
 import { validate } from './validate.ts'
+import { warningsOf } from './warnings.ts'
+import type { WrittenDocument } from './written.ts'
 
 /** Violations that are explained; hostile files have more, and those are only counted. */
 const maxExplained = 1000
+
+/** A file that is good. */
+export interface LoadedConfig {
+  readonly config: Config
+  /** What is legal and surely a mistake. */
+  readonly warnings: readonly ConfigIssue[]
+}
 
 /**
  * Reads, validates and resolves a file.
  *
  * Throws ConfigError with all faults of the file, and MCS_CONFIG_UNREADABLE where there is no file to read.
  */
-export async function loadConfig(file: string, env: Readonly<NodeJS.ProcessEnv> = process.env): Promise<Config> {
+export async function loadConfig(file: string, env: Readonly<NodeJS.ProcessEnv> = process.env): Promise<LoadedConfig> {
   return parseConfig(await readConfigText(file), file, env)
 }
 
@@ -36,18 +45,21 @@ export function parseConfig(
   file: string,
   env: Readonly<NodeJS.ProcessEnv>,
   machine: Machine = thisMachine(),
-): Config {
+): LoadedConfig {
   const configFile = resolve(file)
   const { document, root, faults, unexplained } = examine(text, env, configFile, machine)
-  if (faults.length > 0 || root === undefined) {
-    throw new ConfigError(toIssues(faults, unexplained, file, new LinePositions(text), root))
-  }
-  return resolveConfig(document as LbDocument, {
-    baseDirectory: dirname(configFile),
+  const about = { file, positions: new LinePositions(text), root }
+  if (faults.length > 0 || root === undefined) throw new ConfigError(toIssues(faults, about, unexplained))
+  const baseDirectory = dirname(configFile)
+  const config = resolveConfig(document as LbDocument, {
+    baseDirectory,
     machine,
     listenerNames: namesOf(root, 'listeners'),
     upstreamNames: namesOf(root, 'upstreams'),
   })
+  // Written out once more, as the defaults were filled into the first.
+  const written = toData(root).data as WrittenDocument
+  return { config, warnings: toIssues(warningsOf(written, { baseDirectory, machine }), about, 0, 'warnings') }
 }
 
 interface Examination {

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { availableParallelism, networkInterfaces } from 'node:os'
 import { dirname, join } from 'node:path'
 import { followChain } from './watch-chain.ts'
@@ -11,15 +11,27 @@ export interface Machine {
   readonly addresses: readonly string[]
   /** Where an absolute path leads once symbolic links are followed; nothing need be there. */
   realPath(path: string): string
+  /** Whether there is nothing at an absolute path. What this process may not look at counts as there. */
+  isMissing(path: string): boolean
 }
 
 /** The machine that this process runs on. */
 export function thisMachine(): Machine {
-  return { cpus: usableCpus(availableParallelism(), readText), addresses: ownAddresses(), realPath }
+  return { cpus: usableCpus(availableParallelism(), readText), addresses: ownAddresses(), realPath, isMissing }
 }
 
 function realPath(path: string): string {
   return followChain(path).entries.at(-1) ?? path
+}
+
+function isMissing(path: string): boolean {
+  try {
+    statSync(path)
+    return false
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    return code === 'ENOENT' || code === 'ENOTDIR'
+  }
 }
 
 /** None where the process may not ask, as in a service whose RestrictAddressFamilies leaves AF_NETLINK out. */

@@ -1,7 +1,8 @@
 import { parseDuration, parseSize } from '../model/units.ts'
 import { printable } from './quote.ts'
 import { childSchema, holdsSecret, type SchemaNode, schema } from './schema.ts'
-import type { SourceNode, SourceScalar } from './source.ts'
+import type { SourceList, SourceNode, SourceScalar } from './source.ts'
+import { checkNetwork } from './text-form.ts'
 
 /** Maps that must have something, though none of their keys is required by itself. */
 const needed: ReadonlyMap<SchemaNode | undefined, string> = new Map([
@@ -13,19 +14,27 @@ const needed: ReadonlyMap<SchemaNode | undefined, string> = new Map([
 /** How a map is written where something else stands; undefined where no map is meant. */
 export function mapHint(node: SourceNode | undefined, map: SchemaNode | undefined): string | undefined {
   if (map?.type !== 'object' || node === undefined || node.kind === 'map') return undefined
-  if (node.kind === 'list') return listHint(map)
+  if (node.kind === 'list') return listHint(node, map)
   if (node.value === null) return `write ${emptyForm(map)}`
   // Sections that have a default are there without being written; the others are off.
   const isOn = map.default === undefined ? switched(node) : undefined
   if (isOn !== undefined) return isOn ? `write ${emptyForm(map)}` : 'remove it: without it there is none'
-  const inner = onlyKey(node, map)
+  const inner = map.properties?.networks === undefined ? onlyKey(node, map) : allowForm([node])
   return `write ${inner ?? emptyForm(map).replace(/^\{\}.*/, 'a map of keys and values')}`
 }
 
-function listHint(map: SchemaNode): string | undefined {
+function listHint({ items }: SourceList, map: SchemaNode): string | undefined {
   if (map.patternProperties !== undefined) return 'write a map: each name with a colon, and its keys indented below'
+  if (map.properties?.networks !== undefined) return `write ${allowForm(items)}`
   if (map !== schema.$defs.health) return undefined
   return 'an upstream has one check, which is a map; send-expect includes the connect'
+}
+
+/** The first of a list of networks, or of ports, in its place. */
+function allowForm([first]: readonly SourceNode[]): string {
+  const text = first?.kind === 'scalar' && !first.replaced ? String(first.value) : ''
+  if (/^\d{1,5}(?:-\d{1,5})?$/.test(text)) return `{ ports: [${text}] }`
+  return `{ networks: [${checkNetwork(text) === undefined ? text : '10.0.0.0/8'}] }`
 }
 
 /** The least that the map may be. */

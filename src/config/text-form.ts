@@ -53,6 +53,11 @@ export function checkHostName(text: string): Refusal | undefined {
   return { message: `${quote(text)} is not a host name`, hint: 'write a name such as chat.internal' }
 }
 
+/** Whether a host name is `_service._protocol.name`, as names of SRV records are (RFC 2782). */
+export function isServiceName(name: string): boolean {
+  return /^_[^.]+\._(?:tcp|udp|sctp|tls)(?:\.|$)/i.test(name)
+}
+
 /** Pairs of hexadecimal digits; blanks between them are allowed. It may be a login, so that it is not quoted. */
 export function checkHex(text: string): Refusal | undefined {
   if (/^[0-9A-Fa-f\s]*$/.test(text) && /^(?:\s*[0-9A-Fa-f]{2})+\s*$/.test(text)) return undefined

@@ -11,20 +11,46 @@ export interface Slip {
 
 /** A slip that the parser reports in words or at a place that lead astray; undefined where there is none. */
 export function explainSlip(error: YAMLError, text: string): Slip | undefined {
-  return openQuote(error, text) ?? missingComma(error, text) ?? wrongIndent(error, text)
+  return openQuote(error, text) ?? openBracket(error, text) ?? missingComma(error, text) ?? wrongIndent(error, text)
 }
 
 /** The parser reports where the text ends that the quotation mark opens, which may be the end of the file. */
 function openQuote({ message, pos }: YAMLError, text: string): Slip | undefined {
   if (!message.startsWith('Missing closing')) return undefined
   let on = pos[0]
+  for (const { token, offset } of tokensBefore(pos[0], text)) if (/^["']/.test(token)) on = offset
+  return { on, message: 'a quotation mark is not closed', hint: 'add the closing one' }
+}
+
+/** The parser reports where the bracket should be closed at the latest, which may be the end of the file. */
+function openBracket({ message, pos }: YAMLError, text: string): Slip | undefined {
+  if (!/^Flow (?:map|sequence) /.test(message)) return undefined
+  const open: { readonly on: number; readonly closing: string }[] = []
+  for (const { token, offset } of tokensBefore(pos[0], text)) {
+    const closing = closingBrackets.get(token)
+    if (closing !== undefined) open.push({ on: offset, closing })
+    else if (token === open.at(-1)?.closing) open.pop()
+  }
+  const last = open.at(-1)
+  if (last === undefined) return undefined
+  const hint = `add the closing "${last.closing}", on a line that is indented further than its key`
+  return { on: last.on, message: 'a bracket is not closed', hint }
+}
+
+const closingBrackets: ReadonlyMap<string, string> = new Map([
+  ['{', '}'],
+  ['[', ']'],
+])
+
+/** The tokens that start before an offset. Text in quotes, plain text and comments are one token each. */
+function* tokensBefore(end: number, text: string): Generator<{ token: string; offset: number }> {
   let offset = 0
   for (const token of new Lexer().lex(text)) {
-    if (offset >= pos[0]) break
-    if (/^["']/.test(token)) on = offset
-    if (!lexerMarks.has(token)) offset += token.length
+    if (offset >= end) return
+    if (lexerMarks.has(token)) continue
+    yield { token, offset }
+    offset += token.length
   }
-  return { on, message: 'a quotation mark is not closed', hint: 'add the closing one' }
 }
 
 /** Tokens that the lexer adds, which are no part of the text. */

@@ -39,7 +39,7 @@ export function logReload(log: Logger, result: ReloadResult, circumstances: Relo
 }
 
 /** One line for a fault: its place, what is wrong, and what would do. */
-export function faultText(fault: ReloadFault): string {
+export function faultText(fault: Omit<ReloadFault, 'code'>): string {
   const place = fault.file === undefined ? '' : `${fault.file}:${fault.line}:${fault.column}: `
   const path = fault.path === undefined || fault.path === '' ? '' : `${fault.path}: `
   return `${place}${path}${fault.message}${fault.hint === '' ? '' : `; ${fault.hint}`}`

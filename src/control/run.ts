@@ -38,10 +38,10 @@ export async function runService(options: { configFile: string }): Promise<never
     configFile,
     load: async (file) => {
       followers.noteLoad(file)
-      const config = await loadConfig(file)
+      const loaded = await loadConfig(file)
       // What fails from here on in a start is logged as the file asks for; a reload asks for it once it is served.
-      if (service.config === undefined) log.configure(config.log)
-      return config
+      if (service.config === undefined) log.configure(loaded.config.log)
+      return loaded
     },
     log,
     notifier,

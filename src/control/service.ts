@@ -1,5 +1,5 @@
+import type { LoadedConfig } from '../config/load.ts'
 import type { DiscoveryStatus } from '../discovery/discovery.ts'
-import type { Config } from '../model/config.ts'
 
 /** What the signal handlers, the watcher and the admin API may ask of the running program. */
 export interface Service {
@@ -168,4 +168,4 @@ export interface BackendStatus {
 export type BackendStateName = 'up' | 'full' | 'down' | 'ejected' | 'drain' | 'maintenance' | 'removed'
 
 /** Reads, validates and resolves a file, or throws ConfigError. Handed to control so that it knows no YAML. */
-export type LoadConfig = (file: string) => Promise<Config>
+export type LoadConfig = (file: string) => Promise<LoadedConfig>

@@ -8,7 +8,7 @@ import type { Notifier } from '../systemd/notify.ts'
 import { AccessLogging } from './access-logging.ts'
 import { connectionCapacity } from './descriptors.ts'
 import { LoadBalancer, type Prepared } from './load-balancer.ts'
-import { logReload } from './reload-log.ts'
+import { faultText, logReload } from './reload-log.ts'
 import type { LoadConfig, ReloadResult, ReloadTrigger, Service, ServiceStatus } from './service.ts'
 import { openDescriptors, readTables } from './status.ts'
 import type { SupervisorEvents } from './supervisor.ts'
@@ -200,14 +200,15 @@ export class ServingService implements Service {
 
   async #serveFile(startedAt: number): Promise<ReloadResult> {
     if (this.#isDraining) throw stopping()
-    const config = await this.#options.load(this.#options.configFile)
+    const { config, warnings: fileWarnings } = await this.#options.load(this.#options.configFile)
+    const inFile = fileWarnings.map(faultText)
     if (this.#isDraining) throw stopping()
     const { current } = this.balancer
     // A reload is also how to get back a socket that somebody has deleted.
     const isServed = current !== null && sameConfig(config, current.config)
     if (isServed && !this.balancer.sockets.hasLostFiles) {
       await this.#tellServing(config)
-      const warnings = this.#upstreams.warnings()
+      const warnings = [...inFile, ...this.#upstreams.warnings()]
       return { outcome: 'unchanged', generation: this.#generation, since: this.#generationSince, warnings }
     }
     const access = await this.#access.prepare(config.accessLog)
@@ -221,7 +222,8 @@ export class ServingService implements Service {
     const previous = this.balancer.commit(next)
     this.#generation = next.snapshot.generation
     this.#generationSince = new Date().toISOString()
-    const warnings = this.#upstreams.commit(previous)
+    for (const warning of inFile) this.#options.log.warn(warning)
+    const warnings = [...inFile, ...this.#upstreams.commit(previous)]
     this.#logChosenPorts(next, previous)
     // Not where it is draining: a signal to stop may have come while this was prepared.
     if (this.#state === 'starting') this.#state = 'serving'

@@ -67,7 +67,7 @@ export function createService(
   const service = new ServingService({
     version: '0.0.0',
     configFile: 'lb.yaml',
-    load: async () => await made.file,
+    load: async () => ({ config: await made.file, warnings: [] }),
     log,
     notifier,
     descriptorLimit: 1024,

@@ -87,7 +87,9 @@ test('The only backend is not ejected for being the only one', async (t) => {
     `{ servers: [{ address: "127.0.0.1:${await freePort()}" }], outlier: { consecutiveFailures: 2 } }`,
   )
   for (let i = 0; i < 2; i++) await tryGreeting(t, port)
-  await lb.logged(/Not ejected: connections to it fail, but it is the only backend that could serve .*reason="connection refused"/)
+  await lb.logged(
+    /Not ejected: connections to it fail, but it is the only backend that could serve .*reason="connection refused"/,
+  )
 })
 
 test('Connections that end because their backend was removed are told of, and the status says when', async (t) => {

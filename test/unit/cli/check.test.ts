@@ -42,7 +42,7 @@ test('mcs-lb check prints every fault with its place, without colours in a pipe,
 
 test('mcs-lb check --json prints whether the file is valid, and the issues', async (t) => {
   const valid = await runProgram(['check', '--json', '--config', await file(t, good)])
-  assert.deepEqual([valid.code, JSON.parse(valid.stdout)], [0, { valid: true, issues: [] }])
+  assert.deepEqual([valid.code, JSON.parse(valid.stdout)], [0, { valid: true, issues: [], warnings: [] }])
   const path = await file(t, bad)
   const invalid = await runProgram(['check', '--json', '--config', path])
   const result = JSON.parse(invalid.stdout) as {
@@ -96,6 +96,33 @@ test('mcs-lb check exits 78 for a file that cannot be read, with the code and wi
   const [{ message: said, ...issue } = assert.fail()] = issues
   assert.deepEqual([valid, issues.length, issue], [false, 1, { code: 'MCS_CONFIG_UNREADABLE', file: path }])
   assert.ok(said.startsWith(message), said)
+})
+
+test('mcs-lb check tells warnings of a good file, and exits 78 for them with --strict only', async (t) => {
+  const path = await file(t, `${good}  spare: { servers: [{ address: "10.0.0.3:9100" }], panicThreshold: 50% }\n`)
+  const { code, stdout } = await runProgram(['check', '--config', path])
+  assert.equal(code, 0)
+  assert.match(stdout, /lb\.yaml is valid: 1 listener, 2 upstreams, 3 servers, .*\n {2}edge: .*\n2 warnings:\n/)
+  assert.ok(stdout.includes(`${path}:6:3: warning: upstreams.spare: no listener names this upstream`), stdout)
+  assert.match(stdout, /\n {4}6 \| {3}spare: .*\n {6}\| {3}\^\n {2}hint: name it at a listener, or remove it\n/)
+  const strict = await runProgram(['check', '--strict', '--config', path])
+  assert.deepEqual([strict.code, strict.stdout], [78, stdout])
+  assert.equal((await runProgram(['check', '--strict', '--config', await file(t, good)])).code, 0)
+})
+
+test('mcs-lb check --json lists warnings beside the issues', async (t) => {
+  const path = await file(t, `${good}  spare: { servers: [{ address: "10.0.0.3:9100" }] }\n`)
+  const { code, stdout } = await runProgram(['check', '--json', '--config', path])
+  const issue = {
+    file: path,
+    line: 6,
+    column: 3,
+    path: 'upstreams.spare',
+    message: 'no listener names this upstream: no client comes to it',
+    hint: 'name it at a listener, or remove it',
+  }
+  assert.deepEqual([code, JSON.parse(stdout)], [0, { valid: true, issues: [], warnings: [issue] }])
+  assert.equal((await runProgram(['check', '--json', '--strict', '--config', path])).code, 78)
 })
 
 test('mcs-lb check takes the file of MCS_LB_CONFIG, and --config before it', async (t) => {

@@ -35,6 +35,13 @@ test('mcs-lb --help lists every command and examples, and exits 0', async () => 
   assert.match(stdout, /Examples:\n/)
 })
 
+test('mcs-lb prints the help of a command in both ways', async () => {
+  const [before, behind] = [await runProgram(['help', 'check']), await runProgram(['check', '--help'])]
+  assert.deepEqual([before.code, behind.code], [0, 0])
+  assert.match(behind.stdout, /^Usage: mcs-lb check /)
+  assert.equal(before.stdout, behind.stdout)
+})
+
 test('mcs-lb without a command prints its help to stderr and exits 2', async () => {
   const { code, stdout, stderr } = await runProgram([])
   assert.deepEqual([code, stdout], [2, ''])
@@ -45,6 +52,14 @@ test('mcs-lb exits 2 with a suggestion for an unknown command or option', async 
   const command = await runProgram(['relaod'])
   assert.equal(command.code, 2)
   assert.match(command.stderr, /unknown command 'relaod'\n\(Did you mean reload\?\)/)
+  for (const words of [
+    ['relaod', '--help'],
+    ['relaod', '--json', '-h'],
+    ['help', 'relaod'],
+  ]) {
+    const help = await runProgram(words)
+    assert.deepEqual([help.code, help.stdout, help.stderr], [2, '', command.stderr])
+  }
   const option = await runProgram(['check', '--confg', 'x'])
   assert.equal(option.code, 2)
   assert.match(option.stderr, /unknown option '--confg'\n\(Did you mean --config\?\)/)

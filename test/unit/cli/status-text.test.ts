@@ -12,7 +12,7 @@ test('formatStatus() aligns what it prints', () => {
 file         /etc/mcs-lb/lb.yaml, generation 3 since 2025-01-02T00:00:00.000Z
 last reload  serving (admin, 12 ms) at 2025-01-02T00:00:00.000Z
 connections  7 active of 500, 1234 in all
-descriptors  40 open of 1024, room for 500 connections
+descriptors  40 open of 1024, room for 500 connections in all
 access log   1227 written, 0 dropped
 
 LISTENER  ADDRESS        UPSTREAM  ACTIVE  ACCEPTED  TURNED AWAY       UP     DOWN

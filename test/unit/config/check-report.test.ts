@@ -56,6 +56,12 @@ test('formatIssues() colours only when told', () => {
   assert.equal(painted.replaceAll(/\u001b\[\d+m/g, ''), plain)
 })
 
+test('formatIssues() says of warnings that they are some, in a colour of their own', () => {
+  const plain = formatIssues([issue], { colour: false, severity: 'warning', text })
+  assert.equal(plain, formatIssues([issue], { colour: false, text }).replace('error:', 'warning:'))
+  assert.ok(formatIssues([issue], { colour: true, severity: 'warning', text }).includes('\u001b[33mwarning:'))
+})
+
 test('formatIssues() lets no line act on the terminal, and cuts long ones around the column', () => {
   const hostile = formatIssues([{ ...issue, line: 1, column: 4 }], {
     colour: false,

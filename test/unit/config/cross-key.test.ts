@@ -51,6 +51,14 @@ test('checkKeys() refuses what belongs to another type of check', () => {
   }
 })
 
+test('checkKeys() refuses a check that no answer could pass', () => {
+  const message = 'an answer to HEAD has no body, so that no check could pass | write method: GET, or remove it'
+  assert.deepEqual(withLine('health: { type: http, http: { method: HEAD, body: ok } }'), [
+    `10:49 upstreams.chat.health.http.body | ${message}`,
+  ])
+  assert.ok(parse(`${minimal}    health: { type: http, http: { method: HEAD, body: "" } }\n`))
+})
+
 test('checkKeys() says nothing about the keys of a type that is not known', () => {
   assert.deepEqual(withLine('health: { type: htp, http: {}, tls: {} }'), [
     '10:21 upstreams.chat.health.type | "htp" is not one of tcp, tls, send-expect, http, redis, postgres | did you mean http?',
@@ -95,6 +103,9 @@ test('checkKeys() names what a type of discovery needs', () => {
     '8:5 upstreams.chat.discovery | discovery of type dns needs "name" | add name',
     '8:5 upstreams.chat.discovery | discovery of type dns needs "port" | add port',
   ])
+  assert.deepEqual(only('discovery: { type: dns, name: _chat._tcp.example.com }'), [
+    '8:5 upstreams.chat.discovery | discovery of type dns needs "port" | write record: srv, which brings ports; else add port',
+  ])
   assert.deepEqual(only('discovery: { type: dns, name: a, record: srv, port: 1 }'), [
     '8:51 upstreams.chat.discovery.port | "port" is not of SRV records: they bring their own | remove it',
   ])
@@ -114,7 +125,7 @@ test('checkRedis() refuses keys that exclude each other', () => {
   assert.deepEqual(redis('url: "REDIS://h", tls: {}'), [`8:63 ${path}.tls | ${tls}`])
   assert.deepEqual(redis('sentinel: {}'), [
     `8:45 ${path}.sentinel | the key "master" is missing | add it: name of the master`,
-    `8:45 ${path}.sentinel | the key "nodes" is missing | add it: sentinels, \`host`,
+    `8:45 ${path}.sentinel | the key "nodes" is missing | add it: sentinels, \`host:port\``,
   ])
   assert.equal(
     parse(changed(servers, '    discovery: { type: redis-keys, redis: { url: "rediss://h", tls: {} } }\n')).upstreams
@@ -146,6 +157,13 @@ test('checkOutlier() wants the longest ejection to be the longest', () => {
   )
 })
 
+test('checkOutlier() leaves what is no duration to the schema', () => {
+  assert.match(
+    withLine('outlier: { ejection: { a: 1 } }').join(),
+    /^10:26 upstreams\.chat\.outlier\.ejection \| a map /,
+  )
+})
+
 test('checkKeys() takes any data, and throws nothing', () => {
   const keys = fc.constantFrom(
     'health',
@@ -158,6 +176,7 @@ test('checkKeys() takes any data, and throws nothing', () => {
     'tls',
     'servers',
     'outlier',
+    'ejection',
   )
   const { tree } = fc.letrec((tie) => ({
     tree: fc.oneof(

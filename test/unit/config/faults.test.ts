@@ -255,7 +255,7 @@ test('parseConfig() tells the first fault of the YAML alone, and what mends it',
     '4:11 listeners.edge.bind | "*:7000" names no host | write "0.0.0.0:7000" for IPv4, "[::]:7000" for IPv6, or both in a list',
   ])
   assert.deepEqual(faultsOf(`${minimal}      - { address: "10.0.0.2:9100"\n`), [
-    '11:1  | a bracket is not closed | close it, on a line that is indented further than its key',
+    '10:9  | a bracket is not closed | add the closing "}", on a line that is indented further than its key',
   ])
 })
 

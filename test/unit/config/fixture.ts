@@ -7,11 +7,12 @@ import { ConfigError, type ConfigIssue } from '#src/model/errors.js'
 /** The top of the checkout, seen from the built tests. */
 export const root = new URL('../../../../', import.meta.url)
 
-/** One on which `/link` leads to `/etc/mcs-lb`, and there is no other symbolic link. */
+/** One on which `/link` leads to `/etc/mcs-lb`, and there is no other symbolic link. Only `/missing` is empty. */
 export const machine: Machine = {
   cpus: 6,
   addresses: ['192.0.2.7', '2001:db8::7'],
   realPath: (path) => path.replace(/^\/link\//, '/etc/mcs-lb/'),
+  isMissing: (path) => path.startsWith('/missing/'),
 }
 
 export const minimal = `version: 1
@@ -27,7 +28,12 @@ upstreams:
 
 /** The Config of a text in the folder /etc/mcs-lb. */
 export function parse(text: string, env: Readonly<NodeJS.ProcessEnv> = {}): Config {
-  return parseConfig(text, '/etc/mcs-lb/lb.yaml', env, machine)
+  return parseConfig(text, '/etc/mcs-lb/lb.yaml', env, machine).config
+}
+
+/** Each warning of a good text as `line:column path | message | hint`. */
+export function warningsIn(text: string): string[] {
+  return parseConfig(text, '/etc/mcs-lb/lb.yaml', {}, machine).warnings.map(formatIssue)
 }
 
 /** The issues of a text that must have some. */
@@ -43,7 +49,11 @@ export function issuesOf(text: string, env: Readonly<NodeJS.ProcessEnv> = {}): r
 
 /** Each issue as `line:column path | message | hint`. */
 export function faultsOf(text: string, env: Readonly<NodeJS.ProcessEnv> = {}): string[] {
-  return issuesOf(text, env).map((i) => `${i.line}:${i.column} ${i.path} | ${i.message} | ${i.hint}`)
+  return issuesOf(text, env).map(formatIssue)
+}
+
+function formatIssue({ line, column, path, message, hint }: ConfigIssue): string {
+  return `${line}:${column} ${path} | ${message} | ${hint}`
 }
 
 /** The minimal file with a line put in place of another, or behind the last. */

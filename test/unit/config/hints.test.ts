@@ -176,6 +176,29 @@ test('parseConfig() says how a list is written that stands where a map is meant'
   )
 })
 
+test('parseConfig() writes the map out where a list of networks or ports stands', () => {
+  const allow = (text: string) => discovery(`allow: ${text}`)
+  assert.deepEqual(allow('[10.0.0.0/8, "fd00::/8"]'), ['write { networks: [10.0.0.0/8] }'])
+  assert.deepEqual(allow('10.0.0.0/8'), ['write { networks: [10.0.0.0/8] }'])
+  assert.deepEqual(allow('[9100-9200]'), ['write { ports: [9100-9200] }'])
+  for (const text of ['[]', '["\u001b[2J"]', `["\${A:-10.9.0.1}"]`, '[[]]']) {
+    assert.deepEqual(allow(text), ['write { networks: [10.0.0.0/8] }'], text)
+  }
+})
+
+test('parseConfig() knows states, types of checks and keys of sticky sessions by the names of HAProxy', () => {
+  for (const state of ['maint', 'disabled', 'DOWN']) {
+    assert.deepEqual(hintsOf('server', `state: ${state}`), ['did you mean maintenance?'], state)
+  }
+  assert.deepEqual(hintsOf('server', 'state: up'), ['did you mean ready?'])
+  const types = { http: ['httpchk', 'option httpchk'], 'send-expect': ['tcp-check'], postgres: ['pgsql-check'] }
+  for (const [type, words] of Object.entries(types)) {
+    for (const word of words)
+      assert.deepEqual(hintsOf('upstream', `health: { type: ${word} }`), [`did you mean ${type}?`])
+  }
+  assert.deepEqual(hintsOf('upstream', 'sticky: { expire: 30m }'), ['did you mean ttl?'])
+})
+
 test('parseConfig() writes the version out that is missing', () => {
   assert.deepEqual(faultsOf(changed('version: 1\n', '')), ['1:1  | the key "version" is missing | add "version: 1"'])
 })

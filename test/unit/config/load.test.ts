@@ -166,7 +166,7 @@ upstreams:
 })
 
 test('parseConfig() takes no more than 64 workers of a large machine', () => {
-  assert.equal(parseConfig(minimal, 'lb.yaml', {}, { ...machine, cpus: 128 }).workers, 64)
+  assert.equal(parseConfig(minimal, 'lb.yaml', {}, { ...machine, cpus: 128 }).config.workers, 64)
 })
 
 test('parseConfig() follows anchors and aliases', () => {
@@ -190,7 +190,7 @@ test('loadConfig() reads a file, with the variables of the process', async (t) =
   const file = temporaryFile(t, changed('64400', `\${MCS_TEST_PORT}`))
   process.env.MCS_TEST_PORT = '7001'
   atEnd(t, () => delete process.env.MCS_TEST_PORT)
-  const config = await loadConfig(file)
+  const { config } = await loadConfig(file)
   assert.deepEqual(config.listeners[0]?.bind, [{ family: 'ipv4', host: '127.0.0.1', port: 7001 }])
 })
 
@@ -229,8 +229,8 @@ test('loadConfig() refuses what is no text, at its place', async (t) => {
 
 test('loadConfig() reads a file of exactly 1 MiB, and one with a byte order mark', async (t) => {
   const padding = `#${'x'.repeat(1024 * 1024 - minimal.length - 1)}`
-  assert.equal((await loadConfig(temporaryFile(t, minimal + padding))).listeners.length, 1)
-  assert.equal((await loadConfig(temporaryFile(t, `\ufeff${minimal}`))).listeners.length, 1)
+  assert.equal((await loadConfig(temporaryFile(t, minimal + padding))).config.listeners.length, 1)
+  assert.equal((await loadConfig(temporaryFile(t, `\ufeff${minimal}`))).config.listeners.length, 1)
 })
 
 function temporaryFile(t: TestContext, content: string | Buffer): string {

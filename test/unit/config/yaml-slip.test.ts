@@ -59,6 +59,17 @@ test('parseConfig() points at the quotation mark that is not closed', () => {
   assert.deepEqual(servers('      - address: "10.0.0.1:1', '      - address: "10.0.0.2:1"'), open)
 })
 
+test('parseConfig() points at the bracket that is not closed', () => {
+  const open = (place: string, closing: string) =>
+    `${place}  | a bracket is not closed | add the closing "${closing}", on a line that is indented further than its key`
+  assert.deepEqual(servers('      - { address: "10.0.0.1:1"', '      - { address: "10.0.0.2:1" }'), [open('9:9', '}')])
+  assert.deepEqual(servers('      [ { address: "10.0.0.1:1" }, # ]', '', ''), [open('9:7', ']')])
+  assert.deepEqual(servers('      [{ address: "]}" ]'), [open('9:8', '}')])
+  assert.deepEqual(servers('      [[],', '    ]'), [
+    '9:8 upstreams.chat.servers[0] | a list is not a map of keys and values | write a map of keys and values',
+  ])
+})
+
 test('parseConfig() shows a list of servers where they are a map', () => {
   assert.match(
     servers('      address: "10.0.0.1:1"').join(),
