@@ -9,11 +9,20 @@ import type { Logger } from '../observe/logger.ts'
 import type { BackendTable } from '../shared/backend-table.ts'
 import { BackendDrains } from './backend-drains.ts'
 import type { BackendReport, RemovalReport } from './backend-report.ts'
-import { failureText, leftFields, logAvailability, logEnded, logPanics, logTier, shareText } from './health-log.ts'
+import {
+  failureText,
+  leftFields,
+  logAvailability,
+  logEjected,
+  logEnded,
+  logPanics,
+  logSpared,
+  logTier,
+} from './health-log.ts'
+import { publishStates } from './publish-states.ts'
 import { RemovedBackends } from './removed-backends.ts'
 import { backendKey } from './snapshot-builder.ts'
 import {
-  assess,
   type BackendHealth,
   configureBackend,
   configureUpstream,
@@ -21,11 +30,8 @@ import {
   createUpstreamHealth,
   type Door,
   mayServe,
-  stateOf,
   type UpstreamHealth,
-  weightiestOf,
 } from './upstream-state.ts'
-import { wallTimeIn } from './wall-time.ts'
 
 /** How often ramps advance and ejections are looked at. */
 const TICK_MS = 100
@@ -94,17 +100,12 @@ export class BackendStates {
     const total = upstream.groups.flatMap(({ backends }) => backends).filter(mayServe).length
     const nowMs = performance.now()
     const verdict = upstream.ejections?.noteFailing(backend.key, nowMs, total)
-    if (verdict === 'spared') this.#logSpared(backend, failureText(report), total)
+    const failed = { ...this.#describe(backend), reason: failureText(report) }
+    if (verdict === 'spared') logSpared(this.#options.log, upstream, failed, total)
     if (verdict !== 'ejected') return
     backend.isEjected = true
-    backend.failure = failureText(report)
-    this.#options.log.warn('A backend is ejected: connections to it failed', {
-      ...this.#describe(backend),
-      failures: upstream.config.outlier?.consecutiveFailures,
-      reason: backend.failure,
-      until: wallTimeIn((upstream.ejections?.endsAtMs(backend.key) ?? nowMs) - nowMs),
-      ...leftFields(upstream),
-    })
+    backend.failure = failed.reason
+    logEjected(this.#options.log, upstream, failed, (upstream.ejections?.endsAtMs(backend.key) ?? nowMs) - nowMs)
     this.#publish(upstream)
     this.#keepTicking()
   }
@@ -228,30 +229,16 @@ export class BackendStates {
     backend.upstream.slowStart.stop(backend.key)
   }
 
-  /** Writes the states of an upstream's backends where workers read them, and which groups are in panic. */
   #publish(upstream: UpstreamHealth): void {
-    const { panics, log } = this.#options
-    const inPanic = new Set<number>()
-    let tier: number | null = null
-    let bits = 0
-    let available = 0
-    upstream.groups.forEach((group, index) => {
-      for (const backend of group.backends) this.#publishState(backend)
-      const assessment = assess(group, upstream.config.panicThreshold)
-      available += assessment.available
-      if (assessment.available > 0) tier ??= group.priority
-      if (!assessment.inPanic) return
-      bits |= 1 << index
-      inPanic.add(group.priority)
-    })
-    Atomics.store(panics, upstream.row, bits)
-    if (available === 0 && this.#releaseAll(upstream)) return
-    logPanics(log, upstream, inPanic)
-    logAvailability(log, upstream, available)
-    logTier(log, upstream, tier)
-    upstream.hasAvailable = available > 0
-    upstream.panics = inPanic
-    upstream.tier = tier ?? upstream.tier
+    const { table, panics, log } = this.#options
+    const now = publishStates(upstream, table, panics)
+    if (now.available === 0 && this.#releaseAll(upstream)) return
+    logPanics(log, upstream, now.panics)
+    logAvailability(log, upstream, now.available)
+    logTier(log, upstream, now.tier)
+    upstream.hasAvailable = now.available > 0
+    upstream.panics = now.panics
+    upstream.tier = now.tier ?? upstream.tier
   }
 
   /**
@@ -264,15 +251,6 @@ export class BackendStates {
     for (const { key } of released) ejections?.release(key, performance.now())
     for (const { key } of released) this.#endEjection(key)
     return true
-  }
-
-  #publishState(backend: BackendHealth): void {
-    const bits = stateOf(backend)
-    this.#options.table.setState(backend.row, bits)
-    const state = weightiestOf(bits)
-    if (state === backend.state) return
-    backend.state = state
-    backend.sinceMs = Date.now()
   }
 
   #tick(): void {
@@ -326,17 +304,6 @@ export class BackendStates {
       return
     }
     this.#timer ??= setInterval(() => this.#tick(), TICK_MS)
-  }
-
-  #logSpared(backend: BackendHealth, reason: string, total: number): void {
-    const { log } = this.#options
-    const fields = { ...this.#describe(backend), reason }
-    if (total === 1) {
-      log.warn('Not ejected: connections to it fail, but it is the only backend that could serve', fields)
-      return
-    }
-    const maxShare = shareText(backend.upstream.config.outlier?.maxShare ?? 0)
-    log.warn('Not ejected: connections to it fail, but maxShare of the backends is reached', { ...fields, maxShare })
   }
 
   #describe({ upstream, name, row }: BackendHealth): { upstream: string; backend: string; connections: number } {

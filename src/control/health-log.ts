@@ -4,6 +4,7 @@ import { CauseCode } from '../model/cause.ts'
 import { BACKUP_PRIORITY } from '../model/config.ts'
 import type { Logger } from '../observe/logger.ts'
 import { countBackends, type UpstreamHealth } from './upstream-state.ts'
+import { wallTimeIn } from './wall-time.ts'
 
 /** How connections to a backend failed: `connection refused`, or `reset before its first byte`. */
 export function failureText({
@@ -17,7 +18,7 @@ export function failureText({
 }
 
 /** A share as the file writes it: `50%`. */
-export function shareText(share: number): string {
+function shareText(share: number): string {
   return `${Number((share * 100).toFixed(4))}%`
 }
 
@@ -25,6 +26,37 @@ export function shareText(share: number): string {
 export function leftFields(upstream: UpstreamHealth): { upLeft: number; backupsLeft: number } {
   const { up, backups } = countBackends(upstream)
   return { upLeft: up, backupsLeft: backups }
+}
+
+/** A backend of which connections failed, as log lines name it, and how the last of them did. */
+export interface FailedBackend {
+  readonly upstream: string
+  readonly backend: string
+  /** Live ones. */
+  readonly connections: number
+  readonly reason: string
+}
+
+/** Tells that a backend sits out from now on, for so long. */
+export function logEjected(log: Logger, upstream: UpstreamHealth, failed: FailedBackend, durationMs: number): void {
+  const { reason, ...place } = failed
+  log.warn('A backend is ejected: connections to it failed', {
+    ...place,
+    failures: upstream.config.outlier?.consecutiveFailures,
+    reason,
+    until: wallTimeIn(durationMs),
+    ...leftFields(upstream),
+  })
+}
+
+/** Tells why a backend does not sit out, of `total` that could serve. */
+export function logSpared(log: Logger, { config }: UpstreamHealth, failed: FailedBackend, total: number): void {
+  if (total === 1) {
+    log.warn('Not ejected: connections to it fail, but it is the only backend that could serve', { ...failed })
+    return
+  }
+  const maxShare = shareText(config.outlier?.maxShare ?? 0)
+  log.warn('Not ejected: connections to it fail, but maxShare of the backends is reached', { ...failed, maxShare })
 }
 
 /** Tells whether an upstream has backends at all, having `available` of them now; before, as it says itself. */
