@@ -130,7 +130,7 @@ function formatDiscoveries({ upstreams }: ServiceStatus): string {
     if (discovery === undefined) return []
     const { type, state, members, found, lastGoodReadMs } = discovery
     const lastGood = lastGoodReadMs === null ? 'never' : new Date(lastGoodReadMs).toISOString()
-    return [[name, type, state, members, found, lastGood, discovery.source, describeDiscovery(discovery)]]
+    return [[name, type, state, members, found, lastGood, cut(discovery.source), describeDiscovery(discovery)]]
   })
   return formatTable(['UPSTREAM', 'DISCOVERY', 'STATE', 'MEMBERS', 'FOUND', 'LAST GOOD READ', 'SOURCE', 'WHY'], rows)
 }
