@@ -107,9 +107,10 @@ function addRegisterCommand(program: Command): void {
     )
     .requiredOption('--address <ip:port>', 'the backend; auto:PORT for this machine’s address on the way to Redis')
     .addOption(new Option('--form <form>', 'how it is written').choices(['keys', 'sorted-set']).default('keys'))
-    .option('--prefix <text>', 'of keys: what the key begins with', 'mcs:node:')
-    .option('--key <text>', 'of sorted-set: the set', 'mcs:node')
-    .addOption(durationOption('--ttl <duration>', 'of keys: when the entry ends without a heartbeat', '5s'))
+    // Without a preset value, as those of the other form are refused where they are given.
+    .option('--prefix <text>', 'of keys: what the key begins with (default: "mcs:node:")')
+    .option('--key <text>', 'of sorted-set: the set (default: "mcs:node")')
+    .option('--ttl <duration>', 'of keys: when the entry ends without a heartbeat (default: 5s)', parseTime)
     .addOption(durationOption('--interval <duration>', 'time between heartbeats', '2s'))
     .option('--check', 'connect to the backend first, and send no heartbeat while that fails')
     .option('--weight <number>', 'its share, 1 to 256', parseCount)

@@ -1,5 +1,10 @@
 import { once } from 'node:events'
-import { type RegisterOptions, type Registration, register as startRegistration } from '../discovery/register.ts'
+import {
+  type RegisterOptions,
+  type Registration,
+  type RegistrationEnd,
+  register as startRegistration,
+} from '../discovery/register.ts'
 import { McsError } from '../model/errors.ts'
 import { ExitCode } from './exit-code.ts'
 import { printLine } from './print.ts'
@@ -8,7 +13,7 @@ import { printLine } from './print.ts'
 export interface RegisterCommandOptions extends Omit<RegisterOptions, 'redis' | 'ttlMs' | 'intervalMs' | 'onState'> {
   readonly redis: string
   /** Milliseconds, as are those of `interval`. */
-  readonly ttl: number
+  readonly ttl?: number
   readonly interval: number
   readonly ca?: string
   readonly serverName?: string
@@ -17,21 +22,39 @@ export interface RegisterCommandOptions extends Omit<RegisterOptions, 'redis' | 
 /** `mcs-lb register`: heartbeats until SIGTERM or SIGINT, then removes its entry and exits 0; 2 where an option is wrong. */
 export async function register(options: RegisterCommandOptions): Promise<ExitCode> {
   const { redis: url, ttl, interval, ca = 'system', serverName = '', ...rest } = options
+  let address = ''
   const stopped = Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')])
   const registration = await orWrongOption(
     startRegistration({
       ...rest,
       redis: { url, sentinel: null, cluster: null, tls: { serverName, ca, verify: true } },
-      ttlMs: ttl,
+      ...(ttl !== undefined && { ttlMs: ttl }),
       intervalMs: interval,
-      onState: ({ registered, reason }) =>
-        printLine(registered ? `registered ${options.address}` : `not registered, trying again: ${reason}`),
+      onState: (state) => {
+        address = state.address
+        printLine(state.registered ? `registered ${address}` : `not registered, trying again: ${state.reason}`)
+      },
     }),
   )
   if (registration === null) return ExitCode.usage
   await stopped
-  await registration.close()
+  const line = lineOf(await registration.close(), address)
+  if (line !== null) printLine(line)
   return ExitCode.good
+}
+
+/** Null where there is nothing to say. */
+function lineOf({ entry, reason }: RegistrationEnd, address: string): string | null {
+  switch (entry) {
+    case 'removed':
+      return `removed ${address}`
+    case 'gone':
+      return `ended; the entry of ${address} had ended, or is another's by now`
+    case 'left':
+      return `ended; the entry of ${address} stays until it ends by its age: ${reason}`
+    case 'unwritten':
+      return null
+  }
 }
 
 /** Null where an option was wrong, which is said: there is no file whose fault it could be. */

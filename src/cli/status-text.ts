@@ -72,9 +72,9 @@ function formatDiscoveries({ upstreams }: ServiceStatus): string {
     if (discovery === undefined) return []
     const { type, state, members, found, lastGoodReadMs } = discovery
     const lastGood = lastGoodReadMs === null ? 'never' : new Date(lastGoodReadMs).toISOString()
-    return [[name, type, state, members, found, lastGood, describeDiscovery(discovery)]]
+    return [[name, type, state, members, found, lastGood, cut(discovery.source), describeDiscovery(discovery)]]
   })
-  return formatTable(['UPSTREAM', 'DISCOVERY', 'STATE', 'MEMBERS', 'FOUND', 'LAST GOOD READ', 'WHY'], rows)
+  return formatTable(['UPSTREAM', 'DISCOVERY', 'STATE', 'MEMBERS', 'FOUND', 'LAST GOOD READ', 'SOURCE', 'WHY'], rows)
 }
 
 function describeDiscovery({ reason, restored, heldBack, refused }: DiscoveryState): string {

@@ -17,7 +17,7 @@ export type Served = Pick<Prepared, 'config' | 'members'>
 
 /** What is known beside the configurations. */
 export interface Standing {
-  statusOf(upstream: string): Pick<DiscoveryStatus, 'state' | 'reason'> | undefined
+  statusOf(upstream: string): Pick<DiscoveryStatus, 'state' | 'source' | 'reason' | 'members'> | undefined
   stickyStatusOf(upstream: string): StickyStatus | undefined
   /** How many clients the sticky table was made for. */
   readonly clientCapacity: number
@@ -32,13 +32,14 @@ const why: Readonly<Record<SourceState, string>> = {
 
 /**
  * A file may be good and serve nobody all the same: where it names a registry that is away, say. Tells of upstreams
- * without a backend, of those that have lost every one that discovery had found, of sticky entries that are not saved, and of what waits for
- * the next start.
+ * without a backend, of those that have lost every one that discovery had found, of discoveries that find nobody now, of
+ * sticky entries that are not saved, and of what waits for the next start.
  */
 export function reloadWarnings(previous: Served | null, current: Served, standing: Standing): ReloadWarning[] {
   const upstreams = current.config.upstreams.flatMap((upstream) => {
-    const message = warningFor(upstream, previous, current)
-    return message === null ? [] : [withReason(message, standing.statusOf(upstream.name))]
+    const status = standing.statusOf(upstream.name)
+    const message = warningFor(upstream, previous, current) ?? warningOf(upstream.name, status)
+    return message === null ? [] : [withReason(message, status)]
   })
   const sticky = current.config.upstreams.flatMap(({ name }) => stickyWarning(name, standing.stickyStatusOf(name)))
   return [...upstreams, ...sticky, ...capacityWarning(current.config.limits.stickyClients, standing.clientCapacity)]
@@ -46,9 +47,16 @@ export function reloadWarnings(previous: Served | null, current: Served, standin
 
 function withReason(message: string, status: ReturnType<Standing['statusOf']>): ReloadWarning {
   if (status === undefined) return { message, fields: {}, text: message }
-  const { state, reason } = status
-  const text = `${message}: ${why[state]}${reason === '' ? '' : `: ${reason}`}`
-  return { message, fields: { discovery: state, ...(reason !== '' && { reason }) }, text }
+  const { state, source, reason } = status
+  const text = `${message}: ${why[state]} (${source})${reason === '' ? '' : `: ${reason}`}`
+  return { message, fields: { discovery: state, source, ...(reason !== '' && { reason }) }, text }
+}
+
+/** Backends may serve all the same: those of the file, and those that discovery believed before. */
+function warningOf(upstream: string, status: ReturnType<Standing['statusOf']>): string | null {
+  if (status === undefined || status.state === 'good') return null
+  if (status.members === 0) return `Upstream "${upstream}" has the backends of the file alone`
+  return `Upstream "${upstream}" has the backends that its discovery believed before`
 }
 
 function stickyWarning(upstream: string, status: StickyStatus | undefined): ReloadWarning[] {

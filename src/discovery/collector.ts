@@ -17,10 +17,13 @@ export class Collector {
     this.#filter = filter
   }
 
-  /** Counts an entry as refused. `entry` is what the source holds, of which the log shows no more than it may. */
-  refuse(reason: RefusalReason, entry: unknown): void {
+  /**
+   * Counts an entry as refused. `entry` is what the source holds, of which the log shows no more than it may; `detail`
+   * says what of it is wrong, as the log may show it.
+   */
+  refuse(reason: RefusalReason, entry: unknown, detail = ''): void {
     this.#count(reason, 1)
-    this.#named.note(reason, entry)
+    this.#named.note(reason, entry, detail)
   }
 
   /** Counts entries for which there was no place: nothing is wrong with them, so they have no name in the log. */
@@ -32,7 +35,7 @@ export class Collector {
   accept(parsed: ParsedMember, entry: unknown): ServerConfig | undefined {
     const reason = 'reason' in parsed ? parsed.reason : this.#filter.refusalOf(parsed.server.address)
     if (reason === undefined && 'server' in parsed) return parsed.server
-    if (reason !== undefined) this.refuse(reason, entry)
+    if (reason !== undefined) this.refuse(reason, entry, 'detail' in parsed ? parsed.detail : '')
     return undefined
   }
 
@@ -45,8 +48,11 @@ export class Collector {
       this.#found.set(key, { server, deadlineMs })
   }
 
-  result(freshForMs?: number): SourceRead {
-    const read = { found: [...this.#found.values()], refused: this.#refused, named: this.#named.list() }
+  /** @param nothing Why nobody was found, in case nothing was refused either. */
+  result(nothing: string, freshForMs?: number): SourceRead {
+    const found = [...this.#found.values()]
+    const reason = found.length > 0 ? '' : this.#refused.size > 0 ? 'no entry can be a member' : nothing
+    const read = { found, refused: this.#refused, named: this.#named.list(), nothing: reason }
     return freshForMs === undefined ? read : { ...read, freshForMs }
   }
 

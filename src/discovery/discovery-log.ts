@@ -1,6 +1,7 @@
 import type { LogLevel } from '../model/config.ts'
 import type { RefusalReason } from './member.ts'
 import type { RefusedEntry } from './refused-entry.ts'
+import type { UnknownField } from './unknown-fields.ts'
 
 /** A line for the log. */
 export interface DiscoveryEvent {
@@ -12,30 +13,73 @@ export interface DiscoveryEvent {
 /** `starting`: not answered yet. `empty`: answers, and holds no member. `lost`: failed at the last read. */
 export type SourceState = 'starting' | 'good' | 'empty' | 'lost'
 
+/** How a read went. */
+export interface Entering {
+  /** Why it is lost or empty. */
+  readonly reason: string
+  readonly members: number
+  readonly found: number
+  /** Of a clock that does not jump. */
+  readonly nowMs: number
+}
+
 /** Members that a line names. */
 const maxNamed = 10
+/** Least time between two lines that tell of nothing but another reason: it may change with every read. */
+const reasonPauseMs = 10_000
 
 /** Tells the log how the discovery of one upstream goes: everything once, when it changes. */
 export class DiscoveryLog {
   readonly #upstream: string
+  /** Where it looks. */
+  readonly #source: string
   readonly #onEvent: (event: DiscoveryEvent) => void
   #state: SourceState = 'starting'
+  /** What kind of reason was told last. */
+  #toldKind = ''
+  #reasonToldAtMs = Number.NEGATIVE_INFINITY
   #refused = '{}'
+  #unknown = '[]'
   #heldBack = ''
   #closed = false
 
-  constructor(upstream: string, onEvent: (event: DiscoveryEvent) => void) {
+  constructor(upstream: string, source: string, onEvent: (event: DiscoveryEvent) => void) {
     this.#upstream = upstream
+    this.#source = source
     this.#onEvent = onEvent
   }
 
-  enters(state: SourceState, { reason, members, found }: { reason: string; members: number; found: number }): void {
-    if (state === this.#state) return
+  /** To be called after every read, as the reason may be another one though the state is the same. */
+  enters(state: SourceState, { reason, members, found, nowMs }: Entering): void {
+    if (state === this.#state) {
+      this.#stays(state, reason, members, nowMs)
+      return
+    }
     this.#state = state
-    if (state === 'lost') this.tell('warn', 'Discovery lost its source; the members stay', { reason, members })
-    else if (state === 'good') this.tell('info', 'Discovery reads its source', { found })
-    else if (members > 0) this.tell('warn', 'Discovery finds nobody; the members stay', { members })
-    else this.tell('info', 'Discovery finds nobody yet', {})
+    this.#toldKind = kindOf(reason)
+    const source = this.#source
+    if (state === 'lost') this.tell('warn', 'Discovery lost its source; the members stay', { reason, source, members })
+    else if (state === 'good') this.tell('info', 'Discovery reads its source', { source, found })
+    else if (members > 0) this.tell('warn', 'Discovery finds nobody; the members stay', { reason, source, members })
+    else this.tell('info', 'Discovery finds nobody yet', { reason, source })
+  }
+
+  #stays(state: SourceState, reason: string, members: number, nowMs: number): void {
+    const kind = kindOf(reason)
+    if (kind === this.#toldKind || nowMs - this.#reasonToldAtMs < reasonPauseMs) return
+    this.#toldKind = kind
+    this.#reasonToldAtMs = nowMs
+    const fields = { reason, source: this.#source, members }
+    if (state === 'lost') this.tell('warn', 'Discovery is without its source for another reason', fields)
+    else this.tell(members > 0 ? 'warn' : 'info', 'Discovery finds nobody for another reason', fields)
+  }
+
+  /** Fields that are ignored, though a person has probably meant something by them. */
+  ignores(fields: readonly UnknownField[]): void {
+    const text = JSON.stringify(fields.map(({ field }) => field))
+    if (text === this.#unknown) return
+    this.#unknown = text
+    if (fields.length > 0) this.tell('warn', 'Discovery ignores fields that it does not know', { fields })
   }
 
   /** `entries` are some of those that are counted. */
@@ -75,4 +119,9 @@ export class DiscoveryLog {
   close(): void {
     this.#closed = true
   }
+}
+
+/** A reason without what tells one address, time or name from the next. */
+function kindOf(reason: string): string {
+  return reason.replaceAll(/"[^"]*"|\d+/g, '#')
 }

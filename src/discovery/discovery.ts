@@ -8,6 +8,7 @@ import { MemberFilter } from './member-filter.ts'
 import { MemberSet } from './member-set.ts'
 import { fillsUp, openSource, sourceOf } from './open-source.ts'
 import { countRefused, type Source, type SourceContext, type SourceRead } from './source.ts'
+import { placeOf } from './source-place.ts'
 
 export interface DiscoveryOptions {
   /** Name of the upstream, for the log and for the file that keeps its members. */
@@ -34,7 +35,9 @@ export interface KnownMembers {
 export interface DiscoveryStatus {
   readonly type: DiscoveryConfig['type']
   readonly state: SourceState
-  /** Why it is lost; empty otherwise. */
+  /** Where it looks, without user and password: `keys "mcs:node:*" at redis://10.0.0.9:6379`. */
+  readonly source: string
+  /** Why it is lost or finds nobody; empty otherwise. */
   readonly reason: string
   /** Unix time of the last read that showed members; null before the first. */
   readonly lastGoodReadMs: number | null
@@ -79,6 +82,7 @@ export function startDiscovery(options: DiscoveryOptions): Discovery {
 
 class SourceFollower implements Discovery {
   readonly #options: DiscoveryOptions
+  readonly #place: string
   readonly #filter: MemberFilter
   readonly #set: MemberSet
   readonly #lastGood: LastGood
@@ -109,7 +113,8 @@ class SourceFollower implements Discovery {
       this.#endFirstRead = resolve
     })
     const { config, upstream, stateDirectory } = options
-    this.#log = new DiscoveryLog(upstream, options.onEvent)
+    this.#place = placeOf(config)
+    this.#log = new DiscoveryLog(upstream, this.#place, options.onEvent)
     this.#filter = new MemberFilter(config.allow, options.own)
     this.#set = new MemberSet({ ...config, settleMs: fillsUp(config) ? settleMs : 0 })
     this.#lastGood = openLastGood({
@@ -152,10 +157,12 @@ class SourceFollower implements Discovery {
   }
 
   status(): DiscoveryStatus {
-    const { heldBack } = this.#set
+    // While the source is lost or empty nothing is removed, however long that lasts.
+    const heldBack = this.#state === 'good' ? this.#set.heldBack : undefined
     return {
       type: this.#options.config.type,
       state: this.#state,
+      source: this.#place,
       reason: this.#reason,
       lastGoodReadMs: this.#lastGoodReadMs,
       members: this.members.length,
@@ -261,9 +268,10 @@ class SourceFollower implements Discovery {
       this.#lastGoodReadMs = Date.now()
       this.#restored = false
     }
-    this.#enter(read.found.length > 0 ? 'good' : 'empty', '')
+    this.#enter(read.found.length > 0 ? 'good' : 'empty', read.nothing)
     this.#refused = countRefused(read, tooMany)
     this.#log.refuses(this.#refused, read.named)
+    this.#log.ignores(read.unknown ?? [])
     this.#tellHeldBack()
     if (changed) this.#publish()
   }
@@ -312,7 +320,7 @@ class SourceFollower implements Discovery {
   #enter(state: SourceState, reason: string): void {
     this.#state = state
     this.#reason = reason
-    this.#log.enters(state, { reason, members: this.members.length, found: this.#found })
+    this.#log.enters(state, { reason, members: this.members.length, found: this.#found, nowMs: performance.now() })
   }
 }
 

@@ -5,6 +5,7 @@ import { Collector, Room } from './collector.ts'
 import { parseFields } from './member.ts'
 import type { FoundMember } from './member-set.ts'
 import type { Source, SourceContext, SourceRead } from './source.ts'
+import { recordNames } from './source-place.ts'
 
 type DnsConfig = Extract<DiscoveryConfig, { type: 'dns' }>
 
@@ -18,13 +19,15 @@ const lookupsAtOnce = 16
 const maxPriority = 15
 const maxWeight = 256
 
-/** Answers that say there is nothing, which is an answer. */
-const emptyCodes = new Set(['ENOTFOUND', 'ENODATA'])
+/** Resolvers that a reason names. */
+const maxNamed = 3
 
 interface Lookup {
   readonly hosts: readonly string[]
   /** Infinity where no record came. */
   readonly ttlMs: number
+  /** Whether there is no such name, for any type of record. */
+  readonly isNoName: boolean
 }
 
 /** Members that a name stands for. The system's hosts file and search list are not consulted. */
@@ -37,12 +40,12 @@ export function dnsSource(config: DnsConfig, context: SourceContext): Source {
   let isBaseKnown = false
 
   async function readAddresses(): Promise<SourceRead> {
-    const { hosts, ttlMs } = await lookUp(resolver, config.host, config.record)
-    return gather([{ hosts, port: config.port, weight: 1, priority: 0 }], ttlMs)
+    const { hosts, ttlMs, isNoName } = await lookUp(resolver, config.host, config.record)
+    return gather([{ hosts, port: config.port, weight: 1, priority: 0 }], ttlMs, nothingAt(isNoName))
   }
 
   async function readServices(): Promise<SourceRead> {
-    const records = await orNothing(config.host, resolver.resolveSrv(config.host))
+    const { records, isNoName } = await orNothing(config.host, resolver.resolveSrv(config.host))
     // RFC 2782: the target "." says that there is no such service.
     const all = scaled(records.filter(({ name }) => name !== '' && name !== '.'))
     const services = inStableOrder(all).slice(0, config.maxMembers)
@@ -52,7 +55,8 @@ export function dnsSource(config: DnsConfig, context: SourceContext): Source {
     const unknown = failed.filter(({ name }) => !known.has(name))
     const freshForMs = failed.length > 0 ? Number.POSITIVE_INFINITY : ttlMs
     const names = unknown.map(({ name }) => name)
-    const read = gather(targets, freshForMs, { dropped: all.length - services.length, unknown: names })
+    const nothing = all.length === 0 ? nothingAt(isNoName) : 'no target of its records has an address'
+    const read = gather(targets, freshForMs, nothing, { dropped: all.length - services.length, unknown: names })
     const isMember = ({ server }: FoundMember) => context.isMember(formatAddress(server.address))
     // Members of an earlier process may be those of a target that does not answer now.
     const isUnsure = !isBaseKnown && read.found.some(isMember)
@@ -91,7 +95,12 @@ export function dnsSource(config: DnsConfig, context: SourceContext): Source {
     return ranked.map(({ service }) => service)
   }
 
-  function gather(targets: readonly Target[], ttlMs: number, refused: Refused = nobody): SourceRead {
+  function nothingAt(isNoName: boolean): string {
+    const name = printable(config.host)
+    return isNoName ? `there is no name ${name} (NXDOMAIN)` : `${name} has no ${recordNames[config.record]} records`
+  }
+
+  function gather(targets: readonly Target[], ttlMs: number, nothing: string, refused = nobody): SourceRead {
     const collector = new Collector(context.filter)
     const room = new Room<ServerConfig>(config.maxMembers, context.isMember)
     for (const { hosts, port, weight, priority } of targets) {
@@ -108,12 +117,12 @@ export function dnsSource(config: DnsConfig, context: SourceContext): Source {
     for (const [, server] of room.entries()) collector.add(server)
     for (const name of refused.unknown) collector.refuse('lookup-failed', name)
     collector.refuseTooMany(refused.dropped + room.dropped)
-    return collector.result(Number.isFinite(ttlMs) ? Math.min(ttlMs, maxFreshMs) : undefined)
+    return collector.result(nothing, Number.isFinite(ttlMs) ? Math.min(ttlMs, maxFreshMs) : undefined)
   }
 
   return {
     read: config.record === 'srv' ? readServices : readAddresses,
-    describe: (error) => describe(error, config.host),
+    describe: (error) => describe(error, config.host, resolver.getServers()),
     interrupt: () => resolver.cancel(),
     close: async () => resolver.cancel(),
   }
@@ -136,21 +145,23 @@ const nobody: Refused = { dropped: 0, unknown: [] }
 
 async function lookUp(resolver: dns.Resolver, host: string, record: 'address' | 'a' | 'aaaa' | 'srv'): Promise<Lookup> {
   const [ipv4, ipv6] = await Promise.all([
-    record === 'aaaa' ? [] : orNothing(host, resolver.resolve4(host, { ttl: true })),
-    record === 'a' ? [] : orNothing(host, resolver.resolve6(host, { ttl: true })),
+    record === 'aaaa' ? undefined : orNothing(host, resolver.resolve4(host, { ttl: true })),
+    record === 'a' ? undefined : orNothing(host, resolver.resolve6(host, { ttl: true })),
   ])
-  const records = [...ipv4, ...ipv6]
+  const records = [...(ipv4?.records ?? []), ...(ipv6?.records ?? [])]
+  const isNoName = ipv4?.isNoName === true || ipv6?.isNoName === true
   const ttlMs = records.reduce((least, { ttl }) => Math.min(least, ttl * 1000), Number.POSITIVE_INFINITY)
-  return { hosts: records.map(({ address }) => address), ttlMs }
+  return { hosts: records.map(({ address }) => address), ttlMs, isNoName }
 }
 
-/** @throws {LookupError} */
-async function orNothing<T>(host: string, answer: Promise<T[]>): Promise<T[]> {
+/** That there is nothing is an answer as well. @throws {LookupError} */
+async function orNothing<T>(host: string, answer: Promise<T[]>): Promise<{ records: T[]; isNoName: boolean }> {
   try {
-    return await answer
+    return { records: await answer, isNoName: false }
   } catch (error) {
-    if (emptyCodes.has(codeOf(error))) return []
-    throw new LookupError(host, codeOf(error) || String(error))
+    const code = codeOf(error)
+    if (code !== 'ENOTFOUND' && code !== 'ENODATA') throw new LookupError(host, code || String(error))
+    return { records: [], isNoName: code === 'ENOTFOUND' }
   }
 }
 
@@ -200,7 +211,7 @@ function codeOf(error: unknown): string {
 }
 
 /** Names of targets come from the network; the rest is from the configuration, and from a list of codes. */
-function describe(error: unknown, ownHost: string): string {
+function describe(error: unknown, ownHost: string, resolvers: readonly string[]): string {
   const known: Readonly<Record<string, string>> = {
     ETIMEOUT: 'no server answered in time',
     ECONNREFUSED: 'no server takes questions',
@@ -209,8 +220,13 @@ function describe(error: unknown, ownHost: string): string {
     ECANCELLED: 'no answer came in time',
   }
   const host = error instanceof LookupError ? error.host : ownHost
-  const name = host.replaceAll(/[^\x21-\x7e]/g, '?').slice(0, 255)
-  const target = host === ownHost ? name : `${name}, a target of ${ownHost}`
+  const target = host === ownHost ? printable(host) : `${printable(host)}, a target of ${ownHost}`
+  const more = resolvers.length > maxNamed ? ` and ${resolvers.length - maxNamed} more` : ''
+  const asked = resolvers.length === 0 ? '' : ` (asked ${resolvers.slice(0, maxNamed).join(', ')}${more})`
   const code = codeOf(error)
-  return `Cannot look up ${target}: ${known[code] ?? (code || String(error))}`
+  return `Cannot look up ${target}: ${known[code] ?? (code || String(error))}${asked}`
+}
+
+function printable(name: string): string {
+  return name.replaceAll(/[^\x21-\x7e]/g, '?').slice(0, 255)
 }

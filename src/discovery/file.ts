@@ -7,6 +7,7 @@ import { Collector, Room } from './collector.ts'
 import { parseFields } from './member.ts'
 import { parseMemberList } from './member-list.ts'
 import type { Source, SourceContext, SourceRead } from './source.ts'
+import { UnknownFields } from './unknown-fields.ts'
 
 type FileConfig = Extract<DiscoveryConfig, { type: 'file' }>
 
@@ -34,13 +35,15 @@ export function fileSource(config: FileConfig, context: SourceContext): Source {
 function toMembers(list: readonly unknown[], maxMembers: number, context: SourceContext): SourceRead {
   const collector = new Collector(context.filter)
   const room = new Room<ServerConfig>(maxMembers, context.isMember)
+  const unknown = new UnknownFields()
   for (const entry of list) {
+    unknown.note(entry)
     const server = collector.accept(parseFields(entry), entry)
     if (server !== undefined && room.put(formatAddress(server.address), server)) collector.refuse('duplicate', entry)
   }
   for (const [, server] of room.entries()) collector.add(server)
   collector.refuseTooMany(room.dropped)
-  return collector.result()
+  return { ...collector.result('the list is empty'), unknown: unknown.list() }
 }
 
 /** The first line: what follows is a picture of the place. */

@@ -21,7 +21,14 @@ export type RefusalReason =
 /** How many entries of one read were refused, by reason. */
 export type Refusals = ReadonlyMap<RefusalReason, number>
 
-export type ParsedMember = { readonly server: ServerConfig } | { readonly reason: RefusalReason }
+export type ParsedMember = { readonly server: ServerConfig } | Refusal
+
+interface Refusal {
+  readonly reason: RefusalReason
+  /** What of a `bad-value` is wrong, as a log may show it. */
+  readonly detail?: string
+}
+
 type ParsedDestination = { readonly address: SocketAddress } | { readonly reason: RefusalReason }
 
 /** Largest value that is read as JSON, in bytes. */
@@ -29,6 +36,18 @@ export const maxValueBytes = 4096
 /** `[`, eight groups, `]:65535`, and room for zeros. */
 const maxAddressCharacters = 64
 export const maxZoneCharacters = 64
+/** Of a wrong value. */
+const maxShownCharacters = 32
+/** What an entry may have. */
+export const memberFields: readonly string[] = [
+  'address',
+  'weight',
+  'priority',
+  'backup',
+  'state',
+  'maxConnections',
+  'zone',
+]
 
 /**
  * One entry of a registry: `IP:PORT`, `[v6]:port`, or `v6:port` where that can be read in one way only; or a JSON object
@@ -39,22 +58,27 @@ export const maxZoneCharacters = 64
 export function parseMember(text: string, value = ''): ParsedMember {
   if (!text.startsWith('{')) return parseParts(text, parseValue(value))
   const fields = parseValue(text)
-  return fields === undefined ? { reason: 'bad-value' } : parseFields(fields)
+  return typeof fields === 'string' ? badValue(fields) : parseFields(fields)
 }
 
 /** A member that is JSON or YAML already: an address, or an object with an `address`. */
 export function parseFields(entry: unknown): ParsedMember {
   if (typeof entry === 'string') return parseParts(entry, {})
-  if (!isMap(entry)) return { reason: 'bad-value' }
+  if (!isMap(entry)) return badValue(`${describeValue(entry)} is neither an address nor an object`)
   const { address } = entry
   return typeof address === 'string' ? parseParts(address, entry) : { reason: 'bad-address' }
 }
 
-function parseParts(text: string, fields: Fields | undefined): ParsedMember {
+/** @param fields The options, or why they cannot be read. */
+function parseParts(text: string, fields: Fields | string): ParsedMember {
   const parsed = parseDestination(text)
   if ('reason' in parsed) return parsed
-  const options = fields === undefined ? undefined : parseOptions(fields)
-  return options === undefined ? { reason: 'bad-value' } : { server: { address: parsed.address, ...options } }
+  const options = typeof fields === 'string' ? fields : parseOptions(fields)
+  return typeof options === 'string' ? badValue(options) : { server: { address: parsed.address, ...options } }
+}
+
+function badValue(detail: string): Refusal {
+  return { reason: 'bad-value', detail }
 }
 
 /** The address that a text of a registry names, in its one shortest form. Only single hosts can be connected to. */
@@ -82,37 +106,55 @@ function isDestination(address: SocketAddress): boolean {
 type Fields = Readonly<Record<string, unknown>>
 type Options = Omit<ServerConfig, 'address'>
 
-/** The JSON object that a value carries, empty where it carries none; undefined where it is broken or too long. */
-function parseValue(text: string): Fields | undefined {
+/** The JSON object that a value carries, empty where it carries none; what is wrong where it is broken or too long. */
+function parseValue(text: string): Fields | string {
   if (!/^\s{0,16}\{/.test(text)) return {}
-  if (Buffer.byteLength(text) > maxValueBytes) return undefined
+  if (Buffer.byteLength(text) > maxValueBytes) return `it is longer than ${maxValueBytes} bytes`
   try {
     const value: unknown = JSON.parse(text)
-    return isMap(value) ? value : undefined
+    return isMap(value) ? value : notJson
   } catch {
-    return undefined
+    return notJson
   }
 }
 
-/** What is not known is ignored, so that registries may hold more; a known field of a wrong type is a refusal. */
-function parseOptions(fields: Fields): Options | undefined {
-  const { weight = 1, priority, backup = false, state = 'ready', maxConnections = 'unlimited', zone = '' } = fields
-  const isRight =
-    isWhole(weight, 1, 256) &&
-    (priority === undefined || (isWhole(priority, 0, 15) && backup !== true)) &&
-    typeof backup === 'boolean' &&
-    isState(state) &&
-    (maxConnections === 'unlimited' || isWhole(maxConnections, 1, 1_000_000)) &&
-    typeof zone === 'string' &&
-    zone.length <= maxZoneCharacters
-  if (!isRight) return undefined
+const notJson = 'it begins as JSON, and is none'
+
+/**
+ * The options, or what is wrong with them. What is not known is ignored, so that registries may hold more; a known field
+ * of a wrong type is a refusal.
+ */
+function parseOptions(fields: Fields): Options | string {
+  const { weight = 1, priority = 0, backup = false, state = 'ready', maxConnections = 'unlimited', zone = '' } = fields
+  if (!isWhole(weight, 1, 256)) return fault('weight', weight, '1 to 256')
+  if (!isWhole(priority, 0, 15)) return fault('priority', priority, '0 to 15')
+  if (typeof backup !== 'boolean') return fault('backup', backup, 'true or false')
+  if (backup && fields.priority !== undefined) return 'priority stands beside backup; write one of them'
+  if (!isState(state)) return fault('state', state, 'ready, drain or maintenance')
+  if (maxConnections !== 'unlimited' && !isWhole(maxConnections, 1, 1_000_000))
+    return fault('maxConnections', maxConnections, '1 to 1000000')
+  if (typeof zone !== 'string' || zone.length > maxZoneCharacters)
+    return fault('zone', zone, `text of ${maxZoneCharacters} characters at most`)
   return {
     weight,
     maxConnections: maxConnections === 'unlimited' ? Number.POSITIVE_INFINITY : maxConnections,
-    priority: backup ? BACKUP_PRIORITY : (priority ?? 0),
+    priority: backup ? BACKUP_PRIORITY : priority,
     state,
     zone,
   }
+}
+
+function fault(field: string, value: unknown, wanted: string): string {
+  return `${field} is ${describeValue(value)}; write ${wanted}`
+}
+
+/** A value as a log may show it, in printable ASCII: no more than the beginning of a text, and nothing of an object. */
+function describeValue(value: unknown): string {
+  if (Array.isArray(value)) return 'a list'
+  if (typeof value === 'object' && value !== null) return 'an object'
+  if (typeof value !== 'string') return String(value)
+  const shown = JSON.stringify(value.slice(0, maxShownCharacters)).replaceAll(/[^\x20-\x7e]/g, '?')
+  return value.length > maxShownCharacters ? `${shown.slice(0, -1)}…"` : shown
 }
 
 function isWhole(value: unknown, lowest: number, highest: number): value is number {

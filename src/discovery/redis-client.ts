@@ -1,18 +1,19 @@
-import { isIP } from 'node:net'
-import type { ConnectionOptions } from 'node:tls'
 import { Cluster, Redis, type RedisOptions } from 'ioredis'
-import type { ClientTlsConfig, HostPort, RedisConfig } from '../model/config.ts'
+import type { HostPort, RedisConfig } from '../model/config.ts'
 import { McsError } from '../model/errors.ts'
-import { readBoundedFile } from './bounded-file.ts'
 import { type GuardedConnectorOptions, guardedConnector } from './redis-connector.ts'
 import { Pauses } from './redis-pauses.ts'
+import { causeOf, describeFailure, isUnsent, type OptionNames } from './redis-reason.ts'
 import { type SentinelOptions, sentinelLocator } from './redis-sentinel.ts'
+import { tlsOptions } from './redis-tls.ts'
 
 export interface RedisClientOptions {
   /** Longest time for one command's answer; 2 s unless given. */
   readonly commandTimeoutMs?: number
   /** Longest time for TCP and TLS; 5 s unless given. */
   readonly connectTimeoutMs?: number
+  /** What the options are called that a remedy names; those of the file unless given. */
+  readonly optionNames?: OptionNames
 }
 
 /** A Redis, in whatever way it is reached. Commands fail at once while it is not connected: nothing queues up. */
@@ -25,7 +26,7 @@ export interface RedisClient {
   whenReady(timeoutMs: number): Promise<void>
   /** Every node that has keys: the server itself, or all masters of a cluster. */
   masters(): readonly Redis[]
-  /** Why it is not reached, or a command failed: one line without passwords. */
+  /** Why it is not reached, or a command failed, and what would do: one line without passwords. */
   describe(error: unknown): string
   /** Another connection of the same kind, for subscriptions; undefined in a cluster, whose nodes speak for themselves. */
   duplicate(): Redis | undefined
@@ -33,15 +34,6 @@ export interface RedisClient {
   reset(): void
   close(): void
 }
-
-const maxCaBytes = 4 * 1024 * 1024
-const maxReasonCharacters = 200
-/** Where distributions keep the authorities that the machine trusts. */
-const systemAuthorities = [
-  '/etc/ssl/certs/ca-certificates.crt',
-  '/etc/pki/tls/certs/ca-bundle.crt',
-  '/etc/ssl/cert.pem',
-]
 
 /**
  * Connects, and connects again for ever, with growing pauses.
@@ -72,7 +64,7 @@ export function connectRedis(config: RedisConfig, options: RedisClientOptions = 
     describe(error) {
       // That a command was not sent tells less than why there is no connection.
       const isTold = commands.status === 'ready' && !isUnsent(error)
-      return describe(isTold ? error : causeOf(lastError ?? error, lastFailure), secrets)
+      return describeFailure(isTold ? error : causeOf(lastError ?? error, lastFailure), secrets, options.optionNames)
     },
     duplicate() {
       if (commands instanceof Cluster) return undefined
@@ -212,37 +204,6 @@ function cluster(nodes: readonly HostPort[], parts: Parts): Cluster {
   })
 }
 
-function tlsOptions({ serverName, ca, verify }: ClientTlsConfig, host: string): ConnectionOptions {
-  const name = serverName !== '' ? serverName : isIP(host) === 0 ? host : ''
-  const authorities = ca === 'system' ? systemCa() : readCa(ca)
-  return {
-    rejectUnauthorized: verify,
-    ...(authorities === undefined ? {} : { ca: authorities }),
-    ...(name === '' ? {} : { servername: name }),
-  }
-}
-
-/** The machine's authorities; undefined for those that come with Node where the machine has none. */
-function systemCa(): string | undefined {
-  for (const path of systemAuthorities) {
-    try {
-      return readCa(path)
-    } catch {
-      // The next place.
-    }
-  }
-  return undefined
-}
-
-function readCa(path: string): string {
-  try {
-    return readBoundedFile(path, maxCaBytes)
-  } catch (error) {
-    const message = `Cannot read the certificates "${path}": ${error instanceof Error ? error.message : error}`
-    throw new McsError('MCS_CONFIG_UNREADABLE', message, { source: 'config', cause: error })
-  }
-}
-
 function whenReady(commands: Redis | Cluster, timeoutMs: number): Promise<void> {
   if (commands.status === 'ready') return Promise.resolve()
   return new Promise((resolve) => {
@@ -259,32 +220,4 @@ function whenReady(commands: Redis | Cluster, timeoutMs: number): Promise<void> 
 function secretsOf({ password }: Target, { url, sentinel }: RedisConfig): string[] {
   const raw = URL.canParse(url) ? new URL(url).password : ''
   return [password, raw, sentinel?.password ?? ''].filter((secret) => secret !== '')
-}
-
-/** Errors of ioredis carry their command with its arguments; only the message is taken, and what is secret goes. */
-function describe(error: unknown, secrets: readonly string[]): string {
-  let text = error instanceof Error ? error.message || nestedMessage(error) : String(error)
-  for (const secret of secrets) text = text.replaceAll(secret, '***')
-  // What a server says must not act on a terminal.
-  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, ' ').slice(0, maxReasonCharacters)
-}
-
-/** Whether all that the client library says is that there was no connection for a command, or none any more. */
-function isUnsent(error: unknown): boolean {
-  const message = error instanceof Error ? error.message : ''
-  return /enableOfflineQueue options is false|max retries per request|^Connection is closed/.test(message)
-}
-
-/** Of a cluster none of whose nodes tells the slots, what the last one said, or why there is no connection to it. */
-function causeOf(error: unknown, lastFailure: unknown): unknown {
-  if (isUnsent(error)) return lastFailure ?? new Error('the connection was closed')
-  if (!(error instanceof Error && 'lastNodeError' in error)) return error
-  const { lastNodeError: cause } = error
-  return cause instanceof Error && !isUnsent(cause) ? cause : (lastFailure ?? error)
-}
-
-/** Node names no reason in an AggregateError, but in those that it holds. */
-function nestedMessage(error: Error): string {
-  const [first] = error instanceof AggregateError ? error.errors : []
-  return first instanceof Error ? first.message : error.name
 }

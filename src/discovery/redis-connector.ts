@@ -50,8 +50,10 @@ export function guardedConnector(options: GuardedConnectorOptions): Connector {
 
     async connect(): Promise<Socket> {
       this.#attempt = new AbortController()
-      const stream = new GuardedStream(await this.#open(this.#attempt.signal), (error) =>
-        options.onFailure(error, true),
+      const stream = new GuardedStream(
+        await this.#open(this.#attempt.signal),
+        (error) => options.onFailure(error, true),
+        options.tls === undefined,
       )
       // The library uses what a socket shares with every stream, and the few methods that the class has beside.
       this.stream = stream as unknown as Socket
@@ -83,7 +85,12 @@ function open(node: HostPort, options: GuardedConnectorOptions, signal: AbortSig
       reject(error)
     }
     const giveUp = () => fail(new Error('the connection was given up'))
-    const timer = setTimeout(() => fail(new Error(`no connection within ${connectTimeoutMs} ms`)), connectTimeoutMs)
+    const isSilent = () => tls !== undefined && !socket.connecting
+    const timer = setTimeout(() => {
+      const what = isSilent() ? 'answer to TLS' : 'connection'
+      const remedy = isSilent() ? '; where that port speaks no TLS, write redis:// in the URL' : ''
+      fail(new Error(`no ${what} within ${connectTimeoutMs} ms${remedy}`))
+    }, connectTimeoutMs)
     signal.addEventListener('abort', giveUp, { once: true })
     // It stays, for errors that come after the promise is settled have nobody else at first.
     socket.on('error', fail)
@@ -101,7 +108,7 @@ class GuardedStream extends Duplex {
   readonly #socket: Socket | undefined
   readonly #guard = new RedisGuard()
 
-  constructor(socket: Socket | undefined, onRefusal: (error: Error) => void) {
+  constructor(socket: Socket | undefined, onRefusal: (error: Error) => void, isPlain: boolean) {
     super({ allowHalfOpen: false })
     this.#socket = socket
     // The library listens for one error, and not at once.
@@ -110,7 +117,7 @@ class GuardedStream extends Duplex {
       this.destroy()
       return
     }
-    socket.on('error', (error) => this.destroy(error))
+    socket.on('error', (error) => this.destroy(isPlain && socket.bytesRead === 0 ? perhapsTls(error) : error))
     socket.on('close', () => this.destroy())
     socket.on('end', () => this.push(null))
     socket.on('data', (chunk: Buffer) => {
@@ -154,4 +161,10 @@ class GuardedStream extends Duplex {
   setKeepAlive(): this {
     return this
   }
+}
+
+/** A server that wants TLS ends a connection at the first command, without a word. */
+function perhapsTls(error: NodeJS.ErrnoException): Error {
+  if (error.code !== 'ECONNRESET') return error
+  return new Error(`${error.message}; where that port speaks TLS, write rediss:// in the URL`, { cause: error })
 }

@@ -12,6 +12,8 @@ interface OpenArray {
   readonly items: ReplyValue[]
 }
 
+/** Of RESP2: simple strings, errors, numbers, strings and arrays. */
+const knownTypes = '+-:$*'
 const maxDepth = 8
 /** Elements of one answer, those of all its arrays together. */
 const maxElements = 262_144
@@ -87,12 +89,22 @@ export class RedisGuard {
   #line(bytes: Buffer, at: number): number | undefined {
     const end = bytes.indexOf('\r', at)
     const length = (end < 0 ? bytes.length : end) - at
+    // Before the line is whole: the client library gets the bytes that are here, and has no good word for such a type.
+    this.#checkType(bytes, at)
     if (length > maxLineBytes) throw notRedis('a line that is too long')
     if (end < 0 || end + 1 === bytes.length) return undefined
     if (bytes[end + 1] !== 0x0a) throw notRedis('a line without its end')
     const line = bytes.toString('latin1', at, end)
     this.#take(line.slice(0, 1), line.slice(1))
     return end + 2
+  }
+
+  #checkType(bytes: Buffer, at: number): void {
+    const type = bytes.toString('latin1', at, at + 1)
+    if (knownTypes.includes(type)) return
+    // Every record of TLS begins with its type and version (RFC 8446, 5.1); 21 is an alert.
+    if (type === '\u0015') throw new Error('it speaks TLS there; write rediss:// in the URL')
+    throw notRedis(`the type ${JSON.stringify(type)}`)
   }
 
   #endString(bytes: Buffer, at: number): number | undefined {
@@ -110,8 +122,7 @@ export class RedisGuard {
     else if (type === '-') this.#takeError(text)
     else if (type === ':') this.#put(toNumber(text))
     else if (type === '$') this.#beginString(toNumber(text))
-    else if (type === '*') this.#beginArray(toNumber(text))
-    else throw notRedis(`the type ${JSON.stringify(type)}`)
+    else this.#beginArray(toNumber(text))
   }
 
   #begin(type: string, text: string): void {

@@ -1,9 +1,11 @@
 import type { Redis } from 'ioredis'
+import { quote } from '../config/quote.ts'
 import { formatAddress } from '../model/address.ts'
 import type { DiscoveryConfig } from '../model/config.ts'
 import { Collector, Room } from './collector.ts'
 import { maxValueBytes, parseDestination, parseMember } from './member.ts'
 import { connectRedis, readTarget } from './redis-client.ts'
+import { withKeyRemedy } from './redis-reason.ts'
 import { readScan } from './redis-shape.ts'
 import type { Confirmation, Source, SourceContext, SourceRead } from './source.ts'
 
@@ -42,12 +44,15 @@ export function redisKeysSource(config: RedisKeysConfig, context: SourceContext)
     const room = new Room<Key>(config.maxMembers, context.isMember)
     const nodes = client.masters()
     if (nodes.length === 0) throw new Error('the cluster has no master')
-    for (const node of nodes) await scan(node, config.prefix, collector, room)
+    let seen = 0
+    for (const node of nodes) seen += await scan(node, config.prefix, collector, room)
     const entries = room.entries()
     collector.refuseTooMany(room.dropped)
     for (const page of pagesOf(entries)) await readPage(page, collector, context.now)
     keys = new Map(entries)
-    return collector.result()
+    return collector.result(
+      `${seen === 0 ? 'no key begins' : 'no key is left that begins'} with ${quote(config.prefix)}`,
+    )
   }
 
   async function confirm(addresses: readonly string[]): Promise<Confirmation> {
@@ -71,16 +76,23 @@ export function redisKeysSource(config: RedisKeysConfig, context: SourceContext)
     return { gone: addresses.filter((address) => !alive.has(address)), alive }
   }
 
-  return { read, confirm, describe: client.describe, interrupt: client.reset, close: async () => client.close() }
+  const needs = {
+    rule: `+scan +pttl +getrange ~${escapePattern(config.prefix)}*`,
+    otherType: 'write type: redis-sorted-set where it is one',
+  }
+  const describe = (error: unknown) => withKeyRemedy(client.describe(error), needs)
+  return { read, confirm, describe, interrupt: client.reset, close: async () => client.close() }
 }
 
-/** Puts the keys of one node that may be members into the room. */
-async function scan(node: Redis, prefix: string, collector: Collector, room: Room<Key>): Promise<void> {
+/** Puts the keys of one node that may be members into the room, and returns how many have the prefix. */
+async function scan(node: Redis, prefix: string, collector: Collector, room: Room<Key>): Promise<number> {
   const pattern = `${escapePattern(prefix)}*`
   let cursor = '0'
+  let seen = 0
   do {
     const [next, names] = readScan(await node.scan(cursor, 'MATCH', pattern, 'COUNT', pageSize))
     cursor = next
+    seen += names.length
     for (const name of names) {
       const text = name.slice(prefix.length)
       const server = collector.accept(text.startsWith('{') ? { reason: 'bad-address' } : parseMember(text), text)
@@ -89,6 +101,7 @@ async function scan(node: Redis, prefix: string, collector: Collector, room: Roo
       if (before !== undefined && before.name !== name) collector.refuse('duplicate', text)
     }
   } while (cursor !== '0')
+  return seen
 }
 
 async function readPage(page: readonly Placed[], collector: Collector, now: () => number): Promise<void> {

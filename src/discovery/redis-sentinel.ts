@@ -19,6 +19,7 @@ export function sentinelLocator(
   const order = [...nodes]
   return async (signal) => {
     let reason = ''
+    let cause: unknown
     for (const node of [...order]) {
       try {
         const master = await ask(node, name, options, signal)
@@ -26,10 +27,11 @@ export function sentinelLocator(
         return master
       } catch (error) {
         signal.throwIfAborted()
+        cause = error
         reason = error instanceof Error ? error.message : String(error)
       }
     }
-    throw new Error(`no Sentinel knows the master "${name}": ${reason}`)
+    throw new Error(`no Sentinel knows the master "${name}": ${reason}`, { cause })
   }
 }
 

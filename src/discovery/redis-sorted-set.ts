@@ -1,8 +1,11 @@
+import { quote } from '../config/quote.ts'
 import { formatAddress } from '../model/address.ts'
 import type { DiscoveryConfig, ServerConfig } from '../model/config.ts'
 import { Collector, Room } from './collector.ts'
 import { parseMember } from './member.ts'
 import { connectRedis, type RedisClient } from './redis-client.ts'
+import { escapePattern } from './redis-keys.ts'
+import { withKeyRemedy } from './redis-reason.ts'
 import { readScan, readTime } from './redis-shape.ts'
 import type { Confirmation, Source, SourceContext, SourceRead } from './source.ts'
 
@@ -36,10 +39,12 @@ export function redisSortedSetSource(config: SortedSetConfig, context: SourceCon
     const collector = new Collector(context.filter)
     const room = new Room<Item>(config.maxMembers, context.isMember)
     let cursor = '0'
+    let seen = 0
     do {
       // ZSCAN shows whatever stays in the set all the while, which pages of ranks do not when scores change.
       const [next, flat] = readScan(await client.commands.zscan(config.key, cursor, 'COUNT', pageSize))
       cursor = next
+      seen += flat.length
       for (let index = 0; index + 1 < flat.length; index += 2) {
         place(flat[index]!, Number(flat[index + 1]), config, clock, collector, room)
       }
@@ -48,7 +53,9 @@ export function redisSortedSetSource(config: SortedSetConfig, context: SourceCon
     collector.refuseTooMany(room.dropped)
     for (const [, { server, deadlineMs }] of entries) collector.add(server, deadlineMs)
     items = new Map(entries)
-    return collector.result()
+    return collector.result(
+      seen === 0 ? `there is no sorted set ${quote(config.key)}` : 'the time of every member is over',
+    )
   }
 
   async function confirm(addresses: readonly string[]): Promise<Confirmation> {
@@ -64,7 +71,12 @@ export function redisSortedSetSource(config: SortedSetConfig, context: SourceCon
     return { gone: addresses.filter((address) => !alive.has(address)), alive }
   }
 
-  return { read, confirm, describe: client.describe, interrupt: client.reset, close: async () => client.close() }
+  const needs = {
+    rule: `+zscan +zscore +time ~${escapePattern(config.key)}`,
+    otherType: 'it is no sorted set; name one in key, or write type: redis-keys',
+  }
+  const describe = (error: unknown) => withKeyRemedy(client.describe(error), needs)
+  return { read, confirm, describe, interrupt: client.reset, close: async () => client.close() }
 }
 
 /** The same moment on both clocks, in milliseconds. */

@@ -4,6 +4,8 @@ import type { RefusalReason } from './member.ts'
 export interface RefusedEntry {
   readonly entry: string
   readonly reason: RefusalReason
+  /** What of it is wrong; absent where the reason says all. */
+  readonly detail?: string
 }
 
 /** Entries that one line of the log names. */
@@ -13,14 +15,16 @@ const maxNameCharacters = 64
 /** How much of a text in JSON is searched for its address, in characters. */
 const maxSearchedCharacters = 4096
 
+type Named = Omit<RefusedEntry, 'reason'>
+
 /** Names a few of the entries that a read has refused: however many there are, it holds a few short texts. */
 export class RefusedEntries {
-  readonly #names = new Map<RefusalReason, string[]>()
+  readonly #names = new Map<RefusalReason, Named[]>()
 
-  note(reason: RefusalReason, entry: unknown): void {
+  note(reason: RefusalReason, entry: unknown, detail = ''): void {
     const names = this.#names.get(reason) ?? []
     if (names.length === 0) this.#names.set(reason, names)
-    if (names.length < maxNamed) names.push(nameOf(entry))
+    if (names.length < maxNamed) names.push({ entry: nameOf(entry), ...(detail === '' ? {} : { detail }) })
   }
 
   /** The first of every reason in turn, so that a flood of one kind hides no other. */
@@ -28,8 +32,8 @@ export class RefusedEntries {
     const list: RefusedEntry[] = []
     for (let turn = 0; turn < maxNamed; turn++) {
       for (const [reason, names] of this.#names) {
-        const entry = names[turn]
-        if (entry !== undefined && list.length < maxNamed) list.push({ entry, reason })
+        const named = names[turn]
+        if (named !== undefined && list.length < maxNamed) list.push({ ...named, reason })
       }
     }
     return list
@@ -40,7 +44,7 @@ export class RefusedEntries {
  * What a log may show of an entry, in printable ASCII. Of an object that is its address alone: whoever wrote it may keep
  * anything beside that. What stands before an `@` may be a password.
  */
-function nameOf(entry: unknown): string {
+export function nameOf(entry: unknown): string {
   const text = textOf(entry)
   const secretEnd = text.lastIndexOf('@') + 1
   const shown = text.slice(secretEnd, secretEnd + maxNameCharacters)

@@ -1,6 +1,8 @@
+import type { RedisConfig } from '../model/config.ts'
 import { McsError } from '../model/errors.ts'
 import { maxValueBytes, maxZoneCharacters, parseMember } from './member.ts'
-import type { RegisterSettings } from './register.ts'
+import { readTarget } from './redis-client.ts'
+import type { RegisterOptions, RegisterSettings } from './register.ts'
 
 const shortestIntervalMs = 100
 const longestMs = 24 * 3_600_000
@@ -25,6 +27,28 @@ export function validateRegistration(settings: RegisterSettings, text: string): 
   // What no check above knows, such as a text for a number in a program of one's own.
   if (!('server' in parseMember('192.0.2.1:1', `{${text}}`)) || Buffer.byteLength(text) > maxValueBytes / 2)
     throw wrong(`the options {${text.slice(0, 200)}}; see docs/register.md`)
+}
+
+/**
+ * Checks that no option is given of which nothing would come, as it belongs to the other form, or to TLS.
+ *
+ * @param options As they were given, without what is preset.
+ * @throws {McsError} MCS_CONFIG_INVALID, with what would do.
+ */
+export function validateBelonging({ form, prefix, key, ttlMs }: RegisterOptions, redis: RedisConfig): void {
+  const isSet = form === 'sorted-set'
+  if (isSet && prefix !== undefined) throw wrong('--prefix beside --form sorted-set; write --key, or --form keys')
+  if (isSet && ttlMs !== undefined)
+    throw wrong('--ttl beside --form sorted-set; remove it: maxAge of the load balancer says when an entry ends')
+  if (!isSet && key !== undefined) throw wrong('--key without --form sorted-set; write --prefix, or --form sorted-set')
+  const { serverName, ca, verify } = redis.tls
+  // A URL that is none is the first to be told of.
+  readTarget(redis)
+  if (new URL(redis.url).protocol === 'rediss:' || (serverName === '' && ca === 'system' && verify)) return
+  const option = ca !== 'system' ? '--ca' : serverName !== '' ? '--server-name' : '"tls"'
+  throw wrong(
+    `${option}, which is of rediss:// URLs, and this one is redis://; write rediss:// in --redis, or remove it`,
+  )
 }
 
 function validateAddress({ address }: RegisterSettings): void {

@@ -6,8 +6,10 @@ import { formatAddress, type SocketAddress } from '../model/address.ts'
 import type { RedisConfig } from '../model/config.ts'
 import { parseMember } from './member.ts'
 import { connectRedis, type RedisClient, readTarget } from './redis-client.ts'
+import { escapePattern } from './redis-keys.ts'
+import { type KeyNeeds, withKeyRemedy } from './redis-reason.ts'
 import { readTime } from './redis-shape.ts'
-import { validateRegistration } from './register-options.ts'
+import { validateBelonging, validateRegistration } from './register-options.ts'
 
 export interface RegisterOptions {
   /** `redis://…` or `rediss://…`, or how it is reached in full. */
@@ -41,14 +43,27 @@ export interface RegisterOptions {
 export interface RegistrationState {
   readonly registered: boolean
   readonly reason: string
+  /** `IP:PORT` that is or was written; empty while that of `auto` is not known. */
+  readonly address: string
+}
+
+/**
+ * What became of the entry at the end: it is removed; it is none of its own any more (`gone`: it had ended, or another
+ * process has taken it over); it was never written; or it is left, until it ends by its age, for the `reason`.
+ */
+export interface RegistrationEnd {
+  readonly entry: 'removed' | 'gone' | 'unwritten' | 'left'
+  /** Empty unless it is left. */
+  readonly reason: string
 }
 
 export interface Registration {
-  /** Ends the heartbeats and removes the entry, where it is still its own and Redis can be reached. */
-  close(): Promise<void>
+  /** Ends the heartbeats and removes the entry, where it is still its own and Redis can be reached. Never rejects. */
+  close(): Promise<RegistrationEnd>
 }
 
 const defaults = { prefix: 'mcs:node:', key: 'mcs:node', ttlMs: 5_000, intervalMs: 2_000 }
+const optionNames = { ca: '--ca', serverName: '--server-name' }
 const commandTimeoutMs = 1_000
 const checkTimeoutMs = 1_000
 
@@ -67,6 +82,7 @@ export async function register(options: RegisterOptions): Promise<Registration> 
   const text = optionsText(options)
   validateRegistration(settings, text)
   const redis = typeof settings.redis === 'string' ? plainRedis(settings.redis) : settings.redis
+  validateBelonging(options, redis)
   const heart = new Heart(settings, redis, text)
   heart.start()
   return heart
@@ -89,43 +105,55 @@ class Heart implements Registration {
   #told = ''
   #timer: NodeJS.Timeout | undefined
   #beating: Promise<void> = Promise.resolve()
-  #closed = false
+  #closing: Promise<RegistrationEnd> | undefined
 
   constructor(settings: RegisterSettings, redis: RedisConfig, text: string) {
     this.#settings = settings
     this.#redis = redis
     this.#optionsText = text
-    this.#client = connectRedis(redis, { commandTimeoutMs })
+    this.#client = connectRedis(redis, { commandTimeoutMs, optionNames })
   }
 
   start(): void {
     this.#beating = this.#beat().then(() => {
-      if (!this.#closed) this.#timer = setTimeout(() => this.start(), this.#settings.intervalMs)
+      if (this.#closing === undefined) this.#timer = setTimeout(() => this.start(), this.#settings.intervalMs)
     })
   }
 
-  async close(): Promise<void> {
-    if (this.#closed) return
-    this.#closed = true
+  close(): Promise<RegistrationEnd> {
+    this.#closing ??= this.#end()
+    return this.#closing
+  }
+
+  async #end(): Promise<RegistrationEnd> {
     clearTimeout(this.#timer)
     await this.#beating
-    // Where this fails the entry ends by its time to live.
-    await this.#remove?.().catch(() => {})
-    this.#client.close()
+    try {
+      if (this.#remove === undefined) return { entry: 'unwritten', reason: '' }
+      return { entry: (await this.#remove()) === 1 ? 'removed' : 'gone', reason: '' }
+    } catch (error) {
+      return { entry: 'left', reason: this.#describe(error) }
+    } finally {
+      this.#client.close()
+    }
   }
 
   async #beat(): Promise<void> {
     try {
       this.#address ??= await addressOf(this.#settings.address, this.#redis)
       if (this.#settings.check === true) await checkBackend(this.#address)
-      if (this.#closed) return
+      if (this.#closing !== undefined) return
       await this.#client.whenReady(commandTimeoutMs)
       await (this.#settings.form === 'sorted-set' ? this.#beatMember(this.#address) : this.#beatKey(this.#address))
       this.#tell(true, '')
     } catch (error) {
       if (error instanceof Error && /timed out/i.test(error.message)) this.#client.reset()
-      this.#tell(false, error instanceof BackendError ? error.message : this.#client.describe(error))
+      this.#tell(false, error instanceof BackendError ? error.message : this.#describe(error))
     }
+  }
+
+  #describe(error: unknown): string {
+    return withKeyRemedy(this.#client.describe(error), needsOf(this.#settings))
   }
 
   async #beatKey(address: SocketAddress): Promise<void> {
@@ -151,8 +179,18 @@ class Heart implements Registration {
     const text = `${registered} ${reason}`
     if (text === this.#told) return
     this.#told = text
-    this.#settings.onState?.({ registered, reason })
+    const address = this.#address === undefined ? '' : formatAddress(this.#address)
+    this.#settings.onState?.({ registered, reason, address })
   }
+}
+
+function needsOf({ form, prefix, key }: RegisterSettings): KeyNeeds {
+  if (form === 'sorted-set') {
+    const rule = `+zadd +zscore +zrem +time +eval ~${escapePattern(key)}`
+    return { rule, otherType: 'it is no sorted set; write another --key, or --form keys' }
+  }
+  const rule = `+set +get +del +eval ~${escapePattern(prefix)}*`
+  return { rule, otherType: 'another program has that key; write another --prefix' }
 }
 
 class BackendError extends Error {}

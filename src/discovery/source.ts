@@ -2,6 +2,7 @@ import type { RefusalReason, Refusals } from './member.ts'
 import type { MemberFilter } from './member-filter.ts'
 import type { FoundMember } from './member-set.ts'
 import type { RefusedEntry } from './refused-entry.ts'
+import type { UnknownField } from './unknown-fields.ts'
 
 /** What one complete read of a source gave. */
 export interface SourceRead {
@@ -9,6 +10,10 @@ export interface SourceRead {
   readonly refused: Refusals
   /** A few of those that were refused. */
   readonly named: readonly RefusedEntry[]
+  /** Why nobody was found, where that is so; empty otherwise. */
+  readonly nothing: string
+  /** A few fields that were ignored; only of sources that people write. */
+  readonly unknown?: readonly UnknownField[]
   /** Least time to the next read, where the source says so; the interval counts where it is longer. */
   readonly freshForMs?: number
 }

@@ -71,7 +71,7 @@ test(
     assert.equal(await command.end('SIGTERM'), 0)
     assert.equal(await redis.client.exists('mcs:node:10.0.0.1:9100'), 0)
     await waitUntil('one member is left', () => followed.addresses().join() === '10.0.0.2:9100')
-    assert.equal(command.said(), 'registered 10.0.0.1:9100\n')
+    assert.equal(command.said(), 'registered 10.0.0.1:9100\nremoved 10.0.0.1:9100\n')
   },
 )
 
@@ -85,7 +85,7 @@ test(
     const register = (address: string, ...options: readonly string[]) =>
       runRegister(t, ['--redis', url, '--ca', certificate.cert, '--address', address, ...options])
     const wrong = register('10.0.0.1:9100', '--server-name', 'other.internal')
-    await waitUntil('it says so', () => /altnames/.test(wrong.said()))
+    await waitUntil('it says so', () => /set --server-name to one of its names: DNS:redis\.internal/.test(wrong.said()))
     register('10.0.0.2:9100', '--server-name', 'redis.internal')
     await waitUntil('it is registered', async () => (await redis.client.exists('mcs:node:10.0.0.2:9100')) === 1)
     assert.equal(await redis.client.exists('mcs:node:10.0.0.1:9100'), 0)
@@ -131,6 +131,7 @@ test('mcs-lb register --address auto:PORT finds the address on the way to Redis'
   const command = runRegister(t, ['--redis', `redis://localhost:${redis.port}`, '--address', 'auto:9100'])
   await waitUntil('it is registered', async () => (await redis.client.exists('mcs:node:127.0.0.1:9100')) === 1)
   assert.equal(await command.end('SIGTERM'), 0)
+  assert.equal(command.said(), 'registered 127.0.0.1:9100\nremoved 127.0.0.1:9100\n')
 })
 
 // A full disk under its log ended the process with ENOSPC, and so took a backend that was well out of the registry.
@@ -168,6 +169,11 @@ test('mcs-lb register names the option that is out of bounds, and the bounds', a
     ['--zone', ['z'.repeat(65)], /--zone of 65 characters; write 64 at most/],
     ['--interval', ['50ms'], /--interval 50 ms; write 100ms to 1d/],
     ['--ttl', ['1s'], /--ttl 1000 ms .*--interval/],
+    ['--form', ['sorted-set', '--prefix', 'foo:'], /--prefix beside --form sorted-set; write --key/],
+    ['--form', ['sorted-set', '--ttl', '10s'], /--ttl beside --form sorted-set; remove it/],
+    ['--form', ['keys', '--key', 'foo'], /--key without --form sorted-set; write --prefix/],
+    ['--redis', ['redis://h', '--ca', 'gone.pem'], /--ca, which is of rediss:\/\/ URLs/],
+    ['--redis', ['redis://h', '--server-name', 'h'], /--server-name, which is of rediss:\/\/ URLs/],
     ['--prefix', [''], /--prefix.*empty/],
     ['--redis', ['http://127.0.0.1'], /^error: .*redis:/],
     ['--prefix', ['mcs:node:*'], /--prefix "mcs:node:\*".*no pattern/],
@@ -214,9 +220,12 @@ test('Registration.close() leaves an entry that another process has taken over',
   const redis = await RedisServer.start(t)
   for (const form of ['keys', 'sorted-set'] as const) {
     let registered = false
-    const options = { redis: redis.url, address: '10.0.0.1:9100', form, ttlMs: 3_600_001, intervalMs: 3_600_000 }
+    const times = { intervalMs: 3_600_000, ...(form === 'keys' && { ttlMs: 3_600_001 }) }
     const registration = await register({
-      ...options,
+      redis: redis.url,
+      address: '10.0.0.1:9100',
+      form,
+      ...times,
       onState: (state) => {
         registered = state.registered
       },
@@ -224,7 +233,7 @@ test('Registration.close() leaves an entry that another process has taken over',
     await waitUntil('it is registered', () => registered)
     if (form === 'keys') await redis.client.set('mcs:node:10.0.0.1:9100', 'another')
     else await redis.client.zadd('mcs:node', 5, '10.0.0.1:9100')
-    await registration.close()
+    assert.deepEqual(await registration.close(), { entry: 'gone', reason: '' })
   }
   assert.equal(await redis.client.get('mcs:node:10.0.0.1:9100'), 'another')
   assert.equal(await redis.client.zscore('mcs:node', '10.0.0.1:9100'), '5')
@@ -239,6 +248,7 @@ test('register() refuses wrong options without quoting a password', async () => 
     { weight: 0 },
     { backup: true, priority: 1 },
     { prefix: '' },
+    { redis: redisConfig('redis://h', { tls: { ca: 'system', serverName: '', verify: false } }) },
   ]
   for (const change of bad) {
     await assert.rejects(

@@ -51,7 +51,8 @@ test('The status of an upstream whose discovery has lost its source says so, tho
   const { reason, ...rest } = await discoveryOf()
   assert.match(reason, /ECONNREFUSED/)
   const nothing = { lastGoodReadMs: null, members: 0, found: 0, restored: false, heldBack: null, refused: {} }
-  assert.deepEqual(rest, { type: 'redis-keys', state: 'lost', ...nothing })
+  const source = `keys "mcs:node:*" at redis://127.0.0.1:${nobody}`
+  assert.deepEqual(rest, { type: 'redis-keys', state: 'lost', source, ...nothing })
   const documented = readFileSync('docs/admin.md', 'utf8')
   for (const key of keysOf(await lb.status()))
     assert.ok(documented.includes(`\`${key}\``), `docs/admin.md lacks ${key}`)

@@ -136,6 +136,42 @@ test(
   },
 )
 
+// The password was wrong, or the prefix mistyped, and the answer said that all was well.
+test(
+  'A reload warns of a discovery that is lost or finds nobody, at once and later',
+  needs('redis-server'),
+  async (t) => {
+    const redis = await RedisServer.start(t)
+    const [a] = await startBackends(t, 'a')
+    await announce(redis, a!)
+    const port = await freeListenerPort()
+    const lb = await LoadBalancerProcess.start(t, configOf(port, { discovery: keysAt(redis.url) }))
+    await becomes(lb, a!)
+    const before = 'Upstream "web" has the backends that its discovery believed before'
+    const wrong = redis.url.replace('//', '//lb:geheim@')
+    const cases: readonly [Setup, RegExp][] = [
+      [{ discovery: keysAt(wrong) }, /^[^:]*: its discovery has lost its source \(keys "mcs:node:\*" at .*: WRONGPASS/],
+      [
+        { discovery: keysAt(redis.url, ', prefix: "mcs:nodes:"') },
+        /^[^:]*: its discovery finds nobody \(keys "mcs:nodes:\*" at redis:.*\): no key begins with "mcs:nodes:"$/,
+      ],
+    ]
+    for (const [setup, wanted] of cases) {
+      for (const outcome of ['serving', 'unchanged']) {
+        const result = await lb.reload(configOf(port, setup))
+        assert.equal(result.outcome, outcome)
+        const [warning = '', ...more] = result.outcome === 'refused' ? [] : result.warnings
+        assert.match(warning, wanted)
+        assert.ok(warning.startsWith(before) && more.length === 0 && !warning.includes('geheim'), warning)
+      }
+    }
+    await lb.logged(/warn +Upstream "web" has the backends that its discovery believed before discovery=lost source=/)
+    await lb.logged(/Discovery finds nobody; the members stay .*reason="no key begins with .*source=.*mcs:nodes:/)
+    const back = await lb.reload(configOf(port, { discovery: keysAt(redis.url) }))
+    assert.deepEqual(back.outcome === 'serving' && back.warnings, [])
+  },
+)
+
 test(
   'A loss that is held back stays so over a reload that changes how it is read',
   needs('redis-server'),

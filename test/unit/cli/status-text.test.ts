@@ -41,6 +41,7 @@ test('formatStatus() leaves out tables without rows', () => {
 const discovery = {
   type: 'redis-keys',
   state: 'good',
+  source: 'keys "a*" at redis://h:1',
   reason: '',
   lastGoodReadMs: Date.UTC(2025, 0, 2),
   members: 3,
@@ -74,13 +75,13 @@ test('formatStatus() tells what each discovery believes and why, also of an upst
     { ...upstream, name: 'shut', discovery: { ...discovery, refused: { network: 4, port: 1 } } },
   ] as const
   const status = { ...sampleStatus, upstreams }
-  assert.deepEqual(tableOf(status, 'UPSTREAM DISCOVERY STATE MEMBERS FOUND LAST GOOD READ WHY'), [
-    'good redis-keys good 3 3 2025-01-02T00:00:00.000Z',
-    `lost redis-keys lost 3 0 never connect ECONNREFUSED·[2J${'!'.repeat(136)}…`,
-    'kept redis-keys empty 3 3 2025-01-02T00:00:00.000Z members are those believed before',
-    'held redis-keys good 3 3 2025-01-02T00:00:00.000Z removal of 2 held back for 12 s',
-    'ever redis-keys good 3 3 2025-01-02T00:00:00.000Z removal of 2 held back for ever (holdBack: never)',
-    'shut redis-keys good 3 3 2025-01-02T00:00:00.000Z refused: 4 network, 1 port',
+  assert.deepEqual(tableOf(status, 'UPSTREAM DISCOVERY STATE MEMBERS FOUND LAST GOOD READ SOURCE WHY'), [
+    'good redis-keys good 3 3 2025-01-02T00:00:00.000Z keys "a*" at redis://h:1',
+    `lost redis-keys lost 3 0 never keys "a*" at redis://h:1 connect ECONNREFUSED·[2J${'!'.repeat(136)}…`,
+    'kept redis-keys empty 3 3 2025-01-02T00:00:00.000Z keys "a*" at redis://h:1 members are those believed before',
+    'held redis-keys good 3 3 2025-01-02T00:00:00.000Z keys "a*" at redis://h:1 removal of 2 held back for 12 s',
+    'ever redis-keys good 3 3 2025-01-02T00:00:00.000Z keys "a*" at redis://h:1 removal of 2 held back for ever (holdBack: never)',
+    'shut redis-keys good 3 3 2025-01-02T00:00:00.000Z keys "a*" at redis://h:1 refused: 4 network, 1 port',
   ])
   assert.deepEqual(tableOf(status, 'UPSTREAM BACKEND STATE FOR').slice(0, 1), ['good none - - - - 0 - - - - -'])
 })

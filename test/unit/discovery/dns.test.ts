@@ -4,6 +4,7 @@ import { scaled } from '#src/discovery/dns.js'
 import type { DiscoveryConfig } from '#src/model/config.js'
 import { discoveryBase, type Followed, follow } from '../../helpers/discovery-maker.ts'
 import { type DnsRecord, DnsServer } from '../../helpers/dns-server.ts'
+import { freePort } from '../../helpers/free-port.ts'
 import { temporaryDirectory } from '../../helpers/temporary-directory.ts'
 import { waitUntil } from '../../helpers/wait-until.ts'
 
@@ -48,6 +49,22 @@ test('startDiscovery() waits without an error for a name that does not resolve y
   server.records.set('chat.test', [a('10.0.0.1')])
   await shows(followed, '10.0.0.1:9100')
   assert.deepEqual([...new Set(followed.events.map(({ level }) => level))], ['info'])
+})
+
+// A wrong name looked like a registry that is empty: nothing said that there is no such name.
+test('startDiscovery() tells a name that does not exist from one without records, and a server that is away', async (t) => {
+  const server = await DnsServer.start(t)
+  const followed = followName(t, server)
+  const reasonBecomes = (other: Followed, reason: string) =>
+    waitUntil(reason, () => other.discovery.status().reason === reason)
+  await reasonBecomes(followed, 'there is no name chat.test (NXDOMAIN)')
+  server.records.set('chat.test', [srv('a.test', 9100, 0, 1)])
+  await reasonBecomes(followed, 'chat.test has no A and AAAA records')
+  const services = followName(t, server, { record: 'srv' })
+  await reasonBecomes(services, 'no target of its records has an address')
+  const resolver = `127.0.0.1:${await freePort()}`
+  const nobody = followName(t, server, { resolvers: [resolver] })
+  await reasonBecomes(nobody, `Cannot look up chat.test: no server takes questions (asked ${resolver})`)
 })
 
 test('startDiscovery() keeps everybody when a name is gone, has no records, or its server fails or is silent', async (t) => {
@@ -128,7 +145,7 @@ test('startDiscovery() finds the other targets of SRV records where one cannot b
   await waitUntil('the source is lost', () => followed.discovery.status().state === 'lost')
   assert.match(
     followed.discovery.status().reason,
-    /^Cannot look up [abc]\.test, a target of chat\.test: the server failed$/,
+    /^Cannot look up [abc]\.test, a target of chat\.test: the server failed \(asked 127\.0\.0\.1:\d+\)$/,
   )
   for (const name of ['b.test', 'c.test']) server.failing.delete(name)
   await shows(followed, '10.0.0.2:9100', '10.0.0.3:9100')

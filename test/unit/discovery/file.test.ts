@@ -76,6 +76,53 @@ test('startDiscovery() names entries that it refuses', async (t) => {
   ])
 })
 
+test('startDiscovery() says what is wrong with an entry that it refuses', async (t) => {
+  const path = listFile(t, '- 10.0.0.1:9100\n- { address: 10.0.0.2:9100, weight: heavy }\n')
+  const followed = follow(t, configOf(path))
+  await shows(followed, '10.0.0.1:9100')
+  const told = followed.events.find(({ message }) => message === 'Discovery refuses entries')
+  const detail = 'weight is "heavy"; write 1 to 256'
+  assert.deepEqual(told?.fields.entries, [{ entry: '10.0.0.2:9100', reason: 'bad-value', detail }])
+})
+
+// A mistyped option had no effect, and nothing said so.
+test('startDiscovery() warns of fields in a list that no member has, once', async (t) => {
+  const path = listFile(t, '- { address: 10.0.0.1:9100, wieght: 2, ünknown: geheim }\n')
+  const followed = follow(t, configOf(path, 50))
+  await shows(followed, '10.0.0.1:9100')
+  const entry = '10.0.0.1:9100'
+  const fields = [
+    { field: 'wieght', entry, nearest: 'weight' },
+    { field: 'ünknown', entry },
+  ]
+  const told = () => followed.events.filter(({ message }) => message.includes('ignores fields'))
+  assert.deepEqual(told(), [
+    {
+      level: 'warn',
+      message: 'Discovery ignores fields that it does not know',
+      fields: { upstream: 'chat', fields },
+    },
+  ])
+  writeFileSync(path, '- { address: 10.0.0.2:9100, wieght: 3, ünknown: geheim }\n')
+  await shows(followed, '10.0.0.2:9100')
+  assert.equal(told().length, 1)
+})
+
+// The countdown went on to 0 s while the source was lost, though nothing is removed meanwhile.
+test('startDiscovery() counts no update down while its source is empty or lost', async (t) => {
+  const path = listFile(t, '- 10.0.0.1:9100\n- 10.0.0.2:9100\n- 10.0.0.3:9100\n')
+  const followed = follow(t, configOf(path, 50))
+  await shows(followed, '10.0.0.1:9100', '10.0.0.2:9100', '10.0.0.3:9100')
+  writeFileSync(path, '- 10.0.0.1:9100\n')
+  await waitUntil('two are held back', () => followed.discovery.status().heldBack?.members === 2)
+  writeFileSync(path, '[]')
+  await waitUntil('the source is empty', () => followed.discovery.status().state === 'empty')
+  assert.equal(followed.discovery.status().heldBack, null)
+  assert.equal(followed.discovery.status().reason, 'the list is empty')
+  writeFileSync(path, '- 10.0.0.1:9100\n')
+  await waitUntil('two are held back again', () => followed.discovery.status().heldBack?.members === 2)
+})
+
 test('startDiscovery() starts with the members of an earlier process until its source answers', async (t) => {
   const stateDirectory = join(temporaryDirectory(t), 'state')
   const path = listFile(t, '- { address: 10.0.0.1:9100, weight: 3 }\n- 10.0.0.2:9100\n')

@@ -92,6 +92,23 @@ test('parseMember() refuses a value whose options have a wrong type, are out of 
   assert.equal(read('10.0.0.1:9100', `{"x":"${'a'.repeat(4096)}"}`), 'bad-value')
 })
 
+test('parseMember() names the field that is wrong, and shows a little of its value', () => {
+  const detailOf = (text: string) => {
+    const parsed = parseMember('10.0.0.1:9100', text)
+    return 'detail' in parsed ? parsed.detail : ''
+  }
+  assert.equal(detailOf('{"weight":"heavy"}'), 'weight is "heavy"; write 1 to 256')
+  assert.equal(detailOf('{"priority":16}'), 'priority is 16; write 0 to 15')
+  assert.equal(detailOf('{"backup":true,"priority":1}'), 'priority stands beside backup; write one of them')
+  assert.equal(detailOf('{"maxConnections":{"a":"geheim"}}'), 'maxConnections is an object; write 1 to 1000000')
+  assert.equal(
+    detailOf(`{"state":"\\u001b[2J\u202e${'x'.repeat(99)}"}`),
+    `state is "\\u001b[2J?${'x'.repeat(27)}…"; write ready, drain or maintenance`,
+  )
+  assert.equal(detailOf('{weight: 2}'), 'it begins as JSON, and is none')
+  assert.equal(detailOf(`{"x":"${'a'.repeat(4096)}"}`), 'it is longer than 4096 bytes')
+})
+
 test('parseMember() never throws, and gives an address that reads the same again', () => {
   fc.assert(
     fc.property(fc.string(), fc.oneof(fc.string(), fc.json()), (text, value) => {

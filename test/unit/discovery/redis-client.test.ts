@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { connectRedis, readTarget } from '#src/discovery/redis-client.js'
 import type { DiscoveryConfig, RedisConfig } from '#src/model/config.js'
 import { makeCertificate } from '../../helpers/certificate.ts'
-import { atEnd } from '../../helpers/cleanup.ts'
+import { atEnd, type Cleanup } from '../../helpers/cleanup.ts'
 import { discoveryBase, follow, redisConfig } from '../../helpers/discovery-maker.ts'
 import { freePort } from '../../helpers/free-port.ts'
+import { HostileRedis } from '../../helpers/hostile-redis.ts'
 import { needs } from '../../helpers/peers.ts'
 import { RedisServer } from '../../helpers/redis-server.ts'
 import { temporaryDirectory } from '../../helpers/temporary-directory.ts'
@@ -36,14 +39,42 @@ test(
     await state(start({ ca: 'system', serverName: '', verify: false }), 'good')
     const untrusted = start({ ca: 'system', serverName: 'redis.internal', verify: true })
     await state(untrusted, 'lost')
-    assert.match(untrusted.discovery.status().reason, /self-signed|certificate/)
+    assert.match(untrusted.discovery.status().reason, /^self-signed certificate; set tls\.ca to a file with the cert/)
     const otherName = start({ ca: cert, serverName: 'other.internal', verify: true })
     await state(otherName, 'lost')
-    assert.match(otherName.discovery.status().reason, /altnames/)
+    const name = 'the certificate is not for other.internal; set tls.serverName to one of its names: DNS:redis.internal'
+    assert.equal(otherName.discovery.status().reason, name)
     const noFile = start({ ca: join(directory, 'gone.pem'), serverName: '', verify: true })
     await state(noFile, 'lost')
     assert.match(noFile.discovery.status().reason, /Cannot read the certificates ".*gone\.pem"/)
+    writeFileSync(join(directory, 'gone.pem'), 'no certificate')
+    const garbage = start({ ca: join(directory, 'gone.pem'), serverName: 'redis.internal', verify: true })
+    await state(garbage, 'lost')
+    assert.match(garbage.discovery.status().reason, /^There is no certificate in ".*gone\.pem"/)
     writeFileSync(join(directory, 'gone.pem'), readFileSync(cert))
+    await state(garbage, 'good')
+  },
+)
+
+test(
+  'RedisClient.describe() says where TLS is spoken and where it is not',
+  needs('redis-server', 'openssl'),
+  async (t) => {
+    const certificate = makeCertificate(t, 'DNS:redis.internal')
+    const redis = await RedisServer.start(t, { certificate })
+    const web = await HostileRedis.start(t, () => undefined)
+    const says = async (url: string, wanted: RegExp) => {
+      const client = connectRedis(redisConfig(url), { connectTimeoutMs: 200 })
+      atEnd(t, () => client.close())
+      await waitUntil(`${wanted}`, async () => {
+        const failure = await client.commands.ping().catch((error: unknown) => error)
+        return wanted.test(client.describe(failure))
+      })
+    }
+    await says(`redis://127.0.0.1:${redis.tlsPort}`, /TLS.*write rediss:\/\/ in the URL$/)
+    await says(web.url.replace('redis:', 'rediss:'), /^no answer to TLS within 200 ms; .* write redis:\/\/ in the URL$/)
+    const greeting = await greetingServer(t)
+    await says(`rediss://127.0.0.1:${greeting}`, /^no TLS is spoken there; write redis:\/\/ in the URL$/)
   },
 )
 
@@ -149,7 +180,7 @@ test('RedisClient.describe() leaves out passwords, and what would act on a termi
   assert.equal(said, '***, *** and *** [2J are wrong')
   assert.equal(client.describe(new Error('x'.repeat(5000))).length, 200)
   const unsent = client.describe(new Error("Stream isn't writeable and enableOfflineQueue options is false"))
-  assert.match(unsent, /the connection was closed|ECONNREFUSED/)
+  assert.match(unsent, /there is no connection|ECONNREFUSED/)
 })
 
 test('readTarget() takes URLs apart, and quotes none that it refuses', () => {
@@ -180,6 +211,15 @@ test('readTarget() takes URLs apart, and quotes none that it refuses', () => {
     )
   }
 })
+
+/** The port of a server that greets as some do, in plain text. */
+async function greetingServer(t: Cleanup): Promise<number> {
+  const server = createServer((socket) => socket.on('error', () => {}).end('220 ready\r\n'))
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  atEnd(t, () => server.close())
+  return (server.address() as AddressInfo).port
+}
 
 async function clusterNode() {
   const [port, busPort] = [await freePort(), await freePort()]

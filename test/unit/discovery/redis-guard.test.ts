@@ -80,6 +80,14 @@ test('RedisGuard.received() tells what a server says that takes no connection', 
   )
 })
 
+// The client library got the beginning of the line, and asked that its authors be told.
+test('RedisGuard.received() refuses a type that it does not know before its line is whole', () => {
+  const said = verdict([['get', 'x']], [Buffer.from('HTTP/1.1 400 Bad')])
+  assert.equal(said, 'it does not speak as Redis does: it sent the type "H"')
+  const alert = Buffer.from([0x15, 0x03, 0x01, 0x00, 0x02, 0x02, 0x46])
+  assert.equal(verdict([['get', 'x']], [alert]), 'it speaks TLS there; write rediss:// in the URL')
+})
+
 test('RedisGuard.received() refuses what no memory should hold', () => {
   const begin = (text: string) => verdict([['get', 'x']], [Buffer.from(text)])
   assert.match(begin('$33554433\r\n'), /a string of more than 33554432 bytes/)

@@ -127,6 +127,25 @@ test(
 )
 
 test(
+  'startDiscovery() says what a user of Redis needs, and that no key has the prefix',
+  needs('redis-server'),
+  async (t) => {
+    const redis = await RedisServer.start(t)
+    await redis.client.call('ACL', 'SETUSER', 'lb', 'on', '>pass', '~other:*', '+@all')
+    await beat(redis, [1])
+    const url = redis.url.replace('//', '//lb:pass@')
+    const followed = follow(t, configOf(redisConfig(url)))
+    const reasonOf = (one: Followed) => one.discovery.status().reason
+    await waitUntil('it is lost', () => followed.discovery.status().state === 'lost')
+    assert.match(reasonOf(followed), /^NOPERM .*; its user needs \+scan \+pttl \+getrange ~mcs:node:\*$/)
+    await redis.client.call('ACL', 'SETUSER', 'lb', '-scan')
+    await waitUntil('it says so', () => /^NOPERM .*'scan' command; its user needs \+scan /.test(reasonOf(followed)))
+    const mistyped = follow(t, configOf(redisConfig(redis.url), { prefix: 'mcs:nodes:' }))
+    await waitUntil('it says why', () => reasonOf(mistyped) === 'no key begins with "mcs:nodes:"')
+  },
+)
+
+test(
   'startDiscovery() refuses what a poisoned registry holds, counts it, and tells it once',
   needs('redis-server'),
   async (t) => {

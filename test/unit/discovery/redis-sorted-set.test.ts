@@ -143,3 +143,17 @@ test('startDiscovery() keeps its members when the key holds something else', nee
   assert.match(followed.discovery.status().reason, /WRONGTYPE/)
   assert.deepEqual(followed.addresses(), ['10.0.0.1:9100'])
 })
+
+test(
+  'startDiscovery() says that there is no set, or that the key is of another type',
+  needs('redis-server'),
+  async (t) => {
+    const redis = await RedisServer.start(t)
+    const followed = followSet(t, redis)
+    const reasonBecomes = (wanted: RegExp) =>
+      waitUntil(`${wanted}`, () => wanted.test(followed.discovery.status().reason))
+    await reasonBecomes(/^there is no sorted set "mcs:node"$/)
+    await redis.client.set('mcs:node', 'x')
+    await reasonBecomes(/^WRONGTYPE .*; it is no sorted set; name one in key, or write type: redis-keys$/)
+  },
+)
