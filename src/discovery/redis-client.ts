@@ -1,12 +1,10 @@
-import { isIP } from 'node:net'
-import type { ConnectionOptions } from 'node:tls'
 import { Cluster, Redis, type RedisOptions } from 'ioredis'
-import type { ClientTlsConfig, HostPort, RedisConfig } from '../model/config.ts'
+import type { HostPort, RedisConfig } from '../model/config.ts'
 import { McsError } from '../model/errors.ts'
-import { readBoundedFile } from './bounded-file.ts'
 import { type GuardedConnectorOptions, guardedConnector } from './redis-connector.ts'
 import { Pauses } from './redis-pauses.ts'
 import { type SentinelOptions, sentinelLocator } from './redis-sentinel.ts'
+import { ServerTrust } from './server-trust.ts'
 
 export interface RedisClientOptions {
   /** Longest time for one command's answer; 2 s unless given. */
@@ -34,19 +32,13 @@ export interface RedisClient {
   close(): void
 }
 
-const maxCaBytes = 4 * 1024 * 1024
 const maxReasonCharacters = 200
-/** Where distributions keep the authorities that the machine trusts. */
-const systemAuthorities = [
-  '/etc/ssl/certs/ca-certificates.crt',
-  '/etc/pki/tls/certs/ca-bundle.crt',
-  '/etc/ssl/cert.pem',
-]
 
 /**
- * Connects, and connects again for ever, with growing pauses.
+ * Connects, and connects again for ever, with growing pauses. Authorities that cannot be read are a connection that
+ * failed: the next one reads them again.
  *
- * @throws {McsError} MCS_CONFIG_INVALID for a URL that is none, MCS_CONFIG_UNREADABLE for authorities that cannot be read.
+ * @throws {McsError} MCS_CONFIG_INVALID for a URL that is none.
  */
 export function connectRedis(config: RedisConfig, options: RedisClientOptions = {}): RedisClient {
   const target = readTarget(config)
@@ -146,7 +138,7 @@ function partsOf(
 ): Parts {
   const pauses = new Pauses()
   const connector = {
-    tls: target.isTls ? tlsOptions(config.tls, config.sentinel === null ? target.host : '') : undefined,
+    trust: target.isTls ? new ServerTrust(config.tls, config.sentinel === null ? target.host : '') : undefined,
     connectTimeoutMs: options.connectTimeoutMs ?? 5_000,
     onFailure: (error: Error, isRefusal: boolean) => {
       noteFailure(error)
@@ -210,37 +202,6 @@ function cluster(nodes: readonly HostPort[], parts: Parts): Cluster {
     clusterRetryStrategy: parts.retryDelay,
     slotsRefreshTimeout: parts.commandTimeoutMs,
   })
-}
-
-function tlsOptions({ serverName, ca, verify }: ClientTlsConfig, host: string): ConnectionOptions {
-  const name = serverName !== '' ? serverName : isIP(host) === 0 ? host : ''
-  const authorities = ca === 'system' ? systemCa() : readCa(ca)
-  return {
-    rejectUnauthorized: verify,
-    ...(authorities === undefined ? {} : { ca: authorities }),
-    ...(name === '' ? {} : { servername: name }),
-  }
-}
-
-/** The machine's authorities; undefined for those that come with Node where the machine has none. */
-function systemCa(): string | undefined {
-  for (const path of systemAuthorities) {
-    try {
-      return readCa(path)
-    } catch {
-      // The next place.
-    }
-  }
-  return undefined
-}
-
-function readCa(path: string): string {
-  try {
-    return readBoundedFile(path, maxCaBytes)
-  } catch (error) {
-    const message = `Cannot read the certificates "${path}": ${error instanceof Error ? error.message : error}`
-    throw new McsError('MCS_CONFIG_UNREADABLE', message, { source: 'config', cause: error })
-  }
 }
 
 function whenReady(commands: Redis | Cluster, timeoutMs: number): Promise<void> {

@@ -1,15 +1,16 @@
 import { connect as connectTcp, type Socket } from 'node:net'
 import { Duplex } from 'node:stream'
-import { type ConnectionOptions, connect as connectTls } from 'node:tls'
+import { connect as connectTls } from 'node:tls'
 import { AbstractConnector, type RedisOptions } from 'ioredis'
 import type { HostPort } from '../model/config.ts'
 import { RedisGuard } from './redis-guard.ts'
+import type { ServerTrust } from './server-trust.ts'
 
 type Connector = NonNullable<RedisOptions['Connector']>
 
 export interface GuardedConnectorOptions {
   /** Undefined for plain TCP. */
-  readonly tls: ConnectionOptions | undefined
+  readonly trust: ServerTrust | undefined
   /** Longest time for TCP and TLS together. */
   readonly connectTimeoutMs: number
   /** Told why a connection could not be made, or was given up for what the server sent: `isRefusal`. */
@@ -75,19 +76,19 @@ export function guardedConnector(options: GuardedConnectorOptions): Connector {
 function open(node: HostPort, options: GuardedConnectorOptions, signal: AbortSignal): Promise<Socket> {
   return new Promise((resolve, reject) => {
     signal.throwIfAborted()
-    const { tls, connectTimeoutMs } = options
-    const socket = tls === undefined ? connectTcp({ ...node }) : connectTls({ ...tls, ...node })
+    const { trust, connectTimeoutMs } = options
+    const socket = trust === undefined ? connectTcp({ ...node }) : connectTls({ ...trust.options(), ...node })
     const fail = (error: Error) => {
       clearTimeout(timer)
       socket.destroy()
-      reject(error)
+      reject(trust?.explain(error) ?? error)
     }
     const giveUp = () => fail(new Error('the connection was given up'))
     const timer = setTimeout(() => fail(new Error(`no connection within ${connectTimeoutMs} ms`)), connectTimeoutMs)
     signal.addEventListener('abort', giveUp, { once: true })
     // It stays, for errors that come after the promise is settled have nobody else at first.
     socket.on('error', fail)
-    socket.once(tls === undefined ? 'connect' : 'secureConnect', () => {
+    socket.once(trust === undefined ? 'connect' : 'secureConnect', () => {
       clearTimeout(timer)
       signal.removeEventListener('abort', giveUp)
       socket.setNoDelay(true).setKeepAlive(true, keepAliveMs)

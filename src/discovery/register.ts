@@ -8,6 +8,7 @@ import { parseMember } from './member.ts'
 import { connectRedis, type RedisClient, readTarget } from './redis-client.ts'
 import { readTime } from './redis-shape.ts'
 import { validateRegistration } from './register-options.ts'
+import { readAuthorities } from './server-trust.ts'
 
 export interface RegisterOptions {
   /** `redis://…` or `rediss://…`, or how it is reached in full. */
@@ -67,6 +68,8 @@ export async function register(options: RegisterOptions): Promise<Registration> 
   const text = optionsText(options)
   validateRegistration(settings, text)
   const redis = typeof settings.redis === 'string' ? plainRedis(settings.redis) : settings.redis
+  // Each connection reads them; a mistake in their path is told at once.
+  if (redis.tls.ca !== 'system') readAuthorities(redis.tls.ca)
   const heart = new Heart(settings, redis, text)
   heart.start()
   return heart
