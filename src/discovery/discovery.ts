@@ -34,7 +34,7 @@ export interface KnownMembers {
 export interface DiscoveryStatus {
   readonly type: DiscoveryConfig['type']
   readonly state: SourceState
-  /** Why it is lost; empty otherwise. */
+  /** Why it is lost, or which part of it fails; empty otherwise. */
   readonly reason: string
   /** Unix time of the last read that showed members; null before the first. */
   readonly lastGoodReadMs: number | null
@@ -246,6 +246,7 @@ class SourceFollower implements Discovery {
     return {
       filter: this.#filter,
       isMember: (address) => this.#set.has(address),
+      members: () => this.members,
       now: () => performance.now(),
       hint: () => this.#hint(),
     }
@@ -258,7 +259,7 @@ class SourceFollower implements Discovery {
       this.#lastGoodReadMs = Date.now()
       this.#restored = false
     }
-    this.#enter(read.found.length > 0 ? 'good' : 'empty', '')
+    this.#enter(read.found.length > 0 ? 'good' : 'empty', read.trouble ?? '')
     this.#refused = countRefused(read, tooMany)
     this.#log.refuses(this.#refused, read.named)
     this.#tellHeldBack()
