@@ -102,8 +102,7 @@ export class StickyKeepers {
   }
 
   async #open(place: string, persist: Persist, kept: readonly Kept[], moved: readonly StickyRecord[]): Promise<void> {
-    const redis = this.#connect(persist)
-    if (redis === undefined) return
+    const redis = 'redis' in persist ? connectRedis(persist.redis) : null
     const persistence = new StickyPersistence({
       table: this.#parts.clients(),
       names: this.#namesOver(() => keeper.kept),
@@ -118,16 +117,6 @@ export class StickyKeepers {
     this.#keepers.set(place, keeper)
     const upstreams = kept.map(({ upstream }) => upstream)
     await persistence.start(upstreams, moved, redis?.whenReady(LOAD_WAIT_MS))
-  }
-
-  /** Null where no Redis is meant; undefined where one cannot even be tried: entries are then in memory alone. */
-  #connect(persist: Persist): RedisClient | null | undefined {
-    try {
-      return 'redis' in persist ? connectRedis(persist.redis) : null
-    } catch (error) {
-      this.#parts.log.error('Sticky entries are not kept over a restart; mend this and reload', { error })
-      return undefined
-    }
   }
 
   async #close(keepers: readonly (readonly [place: string, keeper: Keeper])[]): Promise<void> {

@@ -37,7 +37,7 @@ export interface DiscoveryStatus {
   readonly state: SourceState
   /** Where it looks, without user and password: `keys "mcs:node:*" at redis://10.0.0.9:6379`. */
   readonly source: string
-  /** Why it is lost or finds nobody; empty otherwise. */
+  /** Why it is lost or finds nobody, or which part of it fails; empty otherwise. */
   readonly reason: string
   /** Unix time of the last read that showed members; null before the first. */
   readonly lastGoodReadMs: number | null
@@ -256,6 +256,7 @@ class SourceFollower implements Discovery {
     return {
       filter: this.#filter,
       isMember: (address) => this.#set.has(address),
+      members: () => this.members,
       now: () => performance.now(),
       hint: () => this.#hint(),
     }
@@ -268,7 +269,7 @@ class SourceFollower implements Discovery {
       this.#lastGoodReadMs = Date.now()
       this.#restored = false
     }
-    this.#enter(read.found.length > 0 ? 'good' : 'empty', read.nothing)
+    this.#enter(read.found.length > 0 ? 'good' : 'empty', read.trouble ?? read.nothing)
     this.#refused = countRefused(read, tooMany)
     this.#log.refuses(this.#refused, read.named)
     this.#log.ignores(read.unknown ?? [])

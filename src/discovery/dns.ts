@@ -2,8 +2,16 @@ import { promises as dns, type SrvRecord } from 'node:dns'
 import { formatAddress } from '../model/address.ts'
 import type { DiscoveryConfig, ServerConfig } from '../model/config.ts'
 import { Collector, Room } from './collector.ts'
+import {
+  describeLookup,
+  type Family,
+  type KnownHosts,
+  LookupError,
+  lookUp,
+  orNothing,
+  printable,
+} from './dns-lookup.ts'
 import { parseFields } from './member.ts'
-import type { FoundMember } from './member-set.ts'
 import type { Source, SourceContext, SourceRead } from './source.ts'
 import { recordNames } from './source-place.ts'
 
@@ -19,80 +27,112 @@ const lookupsAtOnce = 16
 const maxPriority = 15
 const maxWeight = 256
 
-/** Resolvers that a reason names. */
-const maxNamed = 3
-
-interface Lookup {
-  readonly hosts: readonly string[]
-  /** Infinity where no record came. */
-  readonly ttlMs: number
-  /** Whether there is no such name, for any type of record. */
-  readonly isNoName: boolean
-}
-
 /** Members that a name stands for. The system's hosts file and search list are not consulted. */
 export function dnsSource(config: DnsConfig, context: SourceContext): Source {
   const resolver = new dns.Resolver({ timeout: timeoutMs, tries })
   if (config.resolvers.length > 0) resolver.setServers([...config.resolvers])
-  /** Addresses of the targets of SRV records, by the last answer to each. */
-  const known = new Map<string, readonly string[]>()
+  /** Addresses of the name itself, or of the targets of its SRV records, by the last answers. */
+  const known = new Map<string, KnownHosts>()
   /** Whether what is known of the targets is all that members of this source can come from. */
   let isBaseKnown = false
 
   async function readAddresses(): Promise<SourceRead> {
-    const { hosts, ttlMs, isNoName } = await lookUp(resolver, config.host, config.record)
-    return gather([{ hosts, port: config.port, weight: 1, priority: 0 }], ttlMs, nothingAt(isNoName))
+    const ofName = knownOf(config.host)
+    const families = familiesOf(config.record)
+    const { hosts, ttlMs, failures, isLost, isNoName } = await lookUp(resolver, config.host, families, ofName)
+    const [failed] = failures
+    if (failed?.family === undefined)
+      return gather([{ ...alone, hosts, port: config.port }], ttlMs, nothingAt(isNoName))
+    if (isLost) throw failed
+    // Of a family that has not answered yet, those are believed who were members before.
+    const before = ofName.has(failed.family) ? [] : hostsBefore(failed.family)
+    const refused = ofName.has(failed.family) || before.length > 0 ? nobody : { dropped: 0, unknown: [failed] }
+    const read = gather(
+      [{ ...alone, hosts: [...hosts, ...before], port: config.port }],
+      Number.POSITIVE_INFINITY,
+      nothingAt(isNoName),
+      refused,
+    )
+    return { ...read, trouble: `${tell(failed)}; ${remedyFor(failed.family)}` }
   }
 
   async function readServices(): Promise<SourceRead> {
-    const { records, isNoName } = await orNothing(config.host, resolver.resolveSrv(config.host))
+    const { records, isNoName } = await orNothing(resolver.resolveSrv(config.host)).catch((error: unknown) => {
+      throw new LookupError(config.host, error)
+    })
     // RFC 2782: the target "." says that there is no such service.
     const all = scaled(records.filter(({ name }) => name !== '' && name !== '.'))
     const services = inStableOrder(all).slice(0, config.maxMembers)
-    const { targets, failed, ttlMs } = await lookUpTargets(services)
-    if (failed[0] !== undefined && failed.length === new Set(services.map(({ name }) => name)).size)
-      throw failed[0].error
-    const unknown = failed.filter(({ name }) => !known.has(name))
-    const freshForMs = failed.length > 0 ? Number.POSITIVE_INFINITY : ttlMs
-    const names = unknown.map(({ name }) => name)
+    const { targets, failures, isLost, ttlMs } = await lookUpTargets(services)
+    const [failed] = failures
+    if (failed !== undefined && isLost) throw failed
+    const unknown = failures.filter(({ host, family }) => family !== undefined && !known.get(host)?.has(family))
+    const freshForMs = failed === undefined ? ttlMs : Number.POSITIVE_INFINITY
     const nothing = all.length === 0 ? nothingAt(isNoName) : 'no target of its records has an address'
-    const read = gather(targets, freshForMs, nothing, { dropped: all.length - services.length, unknown: names })
-    const isMember = ({ server }: FoundMember) => context.isMember(formatAddress(server.address))
-    // Members of an earlier process may be those of a target that does not answer now.
-    const isUnsure = !isBaseKnown && read.found.some(isMember)
-    if (unknown[0] !== undefined && isUnsure) throw unknown[0].error
+    const read = gather(targets, freshForMs, nothing, { dropped: all.length - services.length, unknown })
+    if (!isBaseKnown && unknown[0] !== undefined && mayLack(read, unknown)) throw unknown[0]
     isBaseKnown = true
-    return read
+    return failed === undefined ? read : { ...read, trouble: tell(failed) }
   }
 
-  /** Asks for the targets' addresses. One that fails keeps those that it had. */
+  /** Whether members of an earlier process may be those that a family of a target does not tell now. */
+  function mayLack({ found }: SourceRead, unknown: readonly LookupError[]): boolean {
+    const shown = new Set(found.map(({ server }) => formatAddress(server.address)))
+    const members = context.members().map(({ address }) => ({ text: formatAddress(address), family: address.family }))
+    const lacked = members.filter(({ text }) => !shown.has(text))
+    return lacked.length < members.length && lacked.some(({ family }) => unknown.some((one) => one.family === family))
+  }
+
+  /** Asks for the targets' addresses. A family that fails keeps those that it had. */
   async function lookUpTargets(services: readonly Service[]) {
     const names = new Set(services.map(({ name }) => name))
     for (const name of known.keys()) if (!names.has(name)) known.delete(name)
-    const failed: { name: string; error: unknown }[] = []
+    const hosts = new Map<string, readonly string[]>()
+    const failures: LookupError[] = []
     let ttlMs = Number.POSITIVE_INFINITY
+    let isLost = true
     const list = [...names]
     for (let from = 0; from < list.length; from += lookupsAtOnce) {
       const some = list.slice(from, from + lookupsAtOnce)
-      const lookups = await Promise.allSettled(some.map((name) => lookUp(resolver, name, 'address')))
+      const lookups = await Promise.all(
+        some.map((name) => lookUp(resolver, name, familiesOf('address'), knownOf(name))),
+      )
       for (const [index, lookup] of lookups.entries()) {
-        const name = some[index]!
-        if (lookup.status === 'rejected') failed.push({ name, error: lookup.reason })
-        else known.set(name, lookup.value.hosts)
-        if (lookup.status === 'fulfilled') ttlMs = Math.min(ttlMs, lookup.value.ttlMs)
+        hosts.set(some[index]!, lookup.hosts)
+        failures.push(...lookup.failures)
+        ttlMs = Math.min(ttlMs, lookup.ttlMs)
+        isLost &&= lookup.isLost
       }
     }
-    const targets = services.map((service) => ({ ...service, hosts: known.get(service.name) ?? [] }))
-    return { targets, failed, ttlMs }
+    const targets = services.map((service) => ({ ...service, hosts: hosts.get(service.name) ?? [] }))
+    return { targets, failures, isLost, ttlMs }
+  }
+
+  function knownOf(name: string): KnownHosts {
+    const before = known.get(name)
+    if (before !== undefined) return before
+    const fresh: KnownHosts = new Map()
+    known.set(name, fresh)
+    return fresh
+  }
+
+  function hostsBefore(family: Family): string[] {
+    return context
+      .members()
+      .flatMap(({ address }) => (address.family === family && address.port === config.port ? [address.host] : []))
   }
 
   /** Services that have members first, then by name: servers that answer in another order each time change nothing. */
   function inStableOrder(services: readonly Service[]): Service[] {
     const rankOf = ({ name, port }: Service) =>
-      (known.get(name) ?? []).some((host) => context.isMember(addressText(host, port))) ? 0 : 1
+      hostsOf(name).some((host) => context.isMember(addressText(host, port))) ? 0 : 1
     const ranked = services.map((service) => ({ service, rank: rankOf(service) }))
     ranked.sort((a, b) => a.rank - b.rank || compare(a.service.name, b.service.name) || a.service.port - b.service.port)
     return ranked.map(({ service }) => service)
+  }
+
+  function hostsOf(name: string): string[] {
+    return [...(known.get(name)?.values() ?? [])].flat()
   }
 
   function nothingAt(isNoName: boolean): string {
@@ -100,7 +140,11 @@ export function dnsSource(config: DnsConfig, context: SourceContext): Source {
     return isNoName ? `there is no name ${name} (NXDOMAIN)` : `${name} has no ${recordNames[config.record]} records`
   }
 
-  function gather(targets: readonly Target[], ttlMs: number, nothing: string, refused = nobody): SourceRead {
+  function tell(error: unknown): string {
+    return describeLookup(error, config.host, resolver.getServers())
+  }
+
+  function gather(targets: readonly Target[], ttlMs: number, nothing: string, refused: Refused = nobody): SourceRead {
     const collector = new Collector(context.filter)
     const room = new Room<ServerConfig>(config.maxMembers, context.isMember)
     for (const { hosts, port, weight, priority } of targets) {
@@ -115,14 +159,14 @@ export function dnsSource(config: DnsConfig, context: SourceContext): Source {
       }
     }
     for (const [, server] of room.entries()) collector.add(server)
-    for (const name of refused.unknown) collector.refuse('lookup-failed', name)
+    for (const { host } of byHost(refused.unknown)) collector.refuse('lookup-failed', host)
     collector.refuseTooMany(refused.dropped + room.dropped)
     return collector.result(nothing, Number.isFinite(ttlMs) ? Math.min(ttlMs, maxFreshMs) : undefined)
   }
 
   return {
     read: config.record === 'srv' ? readServices : readAddresses,
-    describe: (error) => describe(error, config.host, resolver.getServers()),
+    describe: tell,
     interrupt: () => resolver.cancel(),
     close: async () => resolver.cancel(),
   }
@@ -135,46 +179,30 @@ interface Target {
   readonly priority: number
 }
 
-/** What a read has refused before it looked at addresses: services without a place, and targets of unknown address. */
+/** What the addresses of a name itself have beside it. */
+const alone = { weight: 1, priority: 0 }
+
+/** What a read has refused before it looked at addresses: services without a place, and lookups of which nothing is known. */
 interface Refused {
   readonly dropped: number
-  readonly unknown: readonly string[]
+  readonly unknown: readonly LookupError[]
 }
 
 const nobody: Refused = { dropped: 0, unknown: [] }
 
-async function lookUp(resolver: dns.Resolver, host: string, record: 'address' | 'a' | 'aaaa' | 'srv'): Promise<Lookup> {
-  const [ipv4, ipv6] = await Promise.all([
-    record === 'aaaa' ? undefined : orNothing(host, resolver.resolve4(host, { ttl: true })),
-    record === 'a' ? undefined : orNothing(host, resolver.resolve6(host, { ttl: true })),
-  ])
-  const records = [...(ipv4?.records ?? []), ...(ipv6?.records ?? [])]
-  const isNoName = ipv4?.isNoName === true || ipv6?.isNoName === true
-  const ttlMs = records.reduce((least, { ttl }) => Math.min(least, ttl * 1000), Number.POSITIVE_INFINITY)
-  return { hosts: records.map(({ address }) => address), ttlMs, isNoName }
+/** One for each name, though both families of it have failed. */
+function byHost(failures: readonly LookupError[]): LookupError[] {
+  return [...new Map(failures.map((failure) => [failure.host, failure])).values()]
 }
 
-/** That there is nothing is an answer as well. @throws {LookupError} */
-async function orNothing<T>(host: string, answer: Promise<T[]>): Promise<{ records: T[]; isNoName: boolean }> {
-  try {
-    return { records: await answer, isNoName: false }
-  } catch (error) {
-    const code = codeOf(error)
-    if (code !== 'ENOTFOUND' && code !== 'ENODATA') throw new LookupError(host, code || String(error))
-    return { records: [], isNoName: code === 'ENOTFOUND' }
-  }
+function familiesOf(record: DnsConfig['record']): readonly Family[] {
+  return record === 'a' ? ['ipv4'] : record === 'aaaa' ? ['ipv6'] : ['ipv4', 'ipv6']
 }
 
-/** The question for `host` failed. */
-class LookupError extends Error {
-  readonly host: string
-  readonly code: string
-
-  constructor(host: string, code: string) {
-    super(`cannot look up ${host}: ${code}`)
-    this.host = host
-    this.code = code
-  }
+/** Said where the other family is followed. */
+function remedyFor(family: Family): string {
+  const [has, key] = family === 'ipv6' ? ['IPv4', 'a'] : ['IPv6', 'aaaa']
+  return `set record: ${key} where the name has ${has} addresses only`
 }
 
 function addressText(host: string, port: number): string {
@@ -204,29 +232,4 @@ export function scaled(records: readonly SrvRecord[]): Service[] {
       priority: Math.min(maxPriority, ranks.indexOf(priority)),
     }
   })
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : ''
-}
-
-/** Names of targets come from the network; the rest is from the configuration, and from a list of codes. */
-function describe(error: unknown, ownHost: string, resolvers: readonly string[]): string {
-  const known: Readonly<Record<string, string>> = {
-    ETIMEOUT: 'no server answered in time',
-    ECONNREFUSED: 'no server takes questions',
-    ESERVFAIL: 'the server failed',
-    EREFUSED: 'the server refused the question',
-    ECANCELLED: 'no answer came in time',
-  }
-  const host = error instanceof LookupError ? error.host : ownHost
-  const target = host === ownHost ? printable(host) : `${printable(host)}, a target of ${ownHost}`
-  const more = resolvers.length > maxNamed ? ` and ${resolvers.length - maxNamed} more` : ''
-  const asked = resolvers.length === 0 ? '' : ` (asked ${resolvers.slice(0, maxNamed).join(', ')}${more})`
-  const code = codeOf(error)
-  return `Cannot look up ${target}: ${known[code] ?? (code || String(error))}${asked}`
-}
-
-function printable(name: string): string {
-  return name.replaceAll(/[^\x21-\x7e]/g, '?').slice(0, 255)
 }

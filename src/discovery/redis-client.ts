@@ -5,7 +5,7 @@ import { type GuardedConnectorOptions, guardedConnector } from './redis-connecto
 import { Pauses } from './redis-pauses.ts'
 import { causeOf, describeFailure, isUnsent, type OptionNames } from './redis-reason.ts'
 import { type SentinelOptions, sentinelLocator } from './redis-sentinel.ts'
-import { tlsOptions } from './redis-tls.ts'
+import { ServerTrust } from './server-trust.ts'
 
 export interface RedisClientOptions {
   /** Longest time for one command's answer; 2 s unless given. */
@@ -36,9 +36,10 @@ export interface RedisClient {
 }
 
 /**
- * Connects, and connects again for ever, with growing pauses.
+ * Connects, and connects again for ever, with growing pauses. Authorities that cannot be read are a connection that
+ * failed: the next one reads them again.
  *
- * @throws {McsError} MCS_CONFIG_INVALID for a URL that is none, MCS_CONFIG_UNREADABLE for authorities that cannot be read.
+ * @throws {McsError} MCS_CONFIG_INVALID for a URL that is none.
  */
 export function connectRedis(config: RedisConfig, options: RedisClientOptions = {}): RedisClient {
   const target = readTarget(config)
@@ -138,7 +139,7 @@ function partsOf(
 ): Parts {
   const pauses = new Pauses()
   const connector = {
-    tls: target.isTls ? tlsOptions(config.tls, config.sentinel === null ? target.host : '') : undefined,
+    trust: target.isTls ? new ServerTrust(config.tls, config.sentinel === null ? target.host : '') : undefined,
     connectTimeoutMs: options.connectTimeoutMs ?? 5_000,
     onFailure: (error: Error, isRefusal: boolean) => {
       noteFailure(error)

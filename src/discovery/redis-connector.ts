@@ -1,15 +1,16 @@
 import { connect as connectTcp, type Socket } from 'node:net'
 import { Duplex } from 'node:stream'
-import { type ConnectionOptions, connect as connectTls } from 'node:tls'
+import { connect as connectTls } from 'node:tls'
 import { AbstractConnector, type RedisOptions } from 'ioredis'
 import type { HostPort } from '../model/config.ts'
 import { RedisGuard } from './redis-guard.ts'
+import type { ServerTrust } from './server-trust.ts'
 
 type Connector = NonNullable<RedisOptions['Connector']>
 
 export interface GuardedConnectorOptions {
   /** Undefined for plain TCP. */
-  readonly tls: ConnectionOptions | undefined
+  readonly trust: ServerTrust | undefined
   /** Longest time for TCP and TLS together. */
   readonly connectTimeoutMs: number
   /** Told why a connection could not be made, or was given up for what the server sent: `isRefusal`. */
@@ -53,7 +54,7 @@ export function guardedConnector(options: GuardedConnectorOptions): Connector {
       const stream = new GuardedStream(
         await this.#open(this.#attempt.signal),
         (error) => options.onFailure(error, true),
-        options.tls === undefined,
+        options.trust === undefined,
       )
       // The library uses what a socket shares with every stream, and the few methods that the class has beside.
       this.stream = stream as unknown as Socket
@@ -77,15 +78,15 @@ export function guardedConnector(options: GuardedConnectorOptions): Connector {
 function open(node: HostPort, options: GuardedConnectorOptions, signal: AbortSignal): Promise<Socket> {
   return new Promise((resolve, reject) => {
     signal.throwIfAborted()
-    const { tls, connectTimeoutMs } = options
-    const socket = tls === undefined ? connectTcp({ ...node }) : connectTls({ ...tls, ...node })
+    const { trust, connectTimeoutMs } = options
+    const socket = trust === undefined ? connectTcp({ ...node }) : connectTls({ ...trust.options(), ...node })
     const fail = (error: Error) => {
       clearTimeout(timer)
       socket.destroy()
-      reject(error)
+      reject(trust?.explain(error) ?? error)
     }
     const giveUp = () => fail(new Error('the connection was given up'))
-    const isSilent = () => tls !== undefined && !socket.connecting
+    const isSilent = () => trust !== undefined && !socket.connecting
     const timer = setTimeout(() => {
       const what = isSilent() ? 'answer to TLS' : 'connection'
       const remedy = isSilent() ? '; where that port speaks no TLS, write redis:// in the URL' : ''
@@ -94,7 +95,7 @@ function open(node: HostPort, options: GuardedConnectorOptions, signal: AbortSig
     signal.addEventListener('abort', giveUp, { once: true })
     // It stays, for errors that come after the promise is settled have nobody else at first.
     socket.on('error', fail)
-    socket.once(tls === undefined ? 'connect' : 'secureConnect', () => {
+    socket.once(trust === undefined ? 'connect' : 'secureConnect', () => {
       clearTimeout(timer)
       signal.removeEventListener('abort', giveUp)
       socket.setNoDelay(true).setKeepAlive(true, keepAliveMs)

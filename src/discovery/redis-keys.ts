@@ -3,15 +3,16 @@ import { quote } from '../config/quote.ts'
 import { formatAddress } from '../model/address.ts'
 import type { DiscoveryConfig } from '../model/config.ts'
 import { Collector, Room } from './collector.ts'
-import { maxValueBytes, parseDestination, parseMember } from './member.ts'
+import { parseDestination, parseMember } from './member.ts'
 import { connectRedis, readTarget } from './redis-client.ts'
+import { askKeys, type Key, type Reply, resultOf } from './redis-key-questions.ts'
 import { withKeyRemedy } from './redis-reason.ts'
 import { readScan } from './redis-shape.ts'
 import type { Confirmation, Source, SourceContext, SourceRead } from './source.ts'
 
 type RedisKeysConfig = Extract<DiscoveryConfig, { type: 'redis-keys' }>
 
-/** How many keys one SCAN looks at, and how many one pipeline asks for. */
+/** How many keys one SCAN looks at. */
 const pageSize = 500
 /** Longest time a deadline is ahead; it is read anew long before. */
 const maxLifeMs = 24 * 3_600_000
@@ -20,13 +21,8 @@ const patienceMs = 1_000
 
 /** PTTL of a key that does not exist. */
 const goneLife = -2
-
-interface Key {
-  readonly name: string
-  /** What follows the prefix. */
-  readonly text: string
-  readonly node: Redis
-}
+/** Keys that may spell one address: IPv6 can be written in very many ways. */
+const maxSpellings = 8
 
 /**
  * Members that keep a key alive, `<prefix>IP:PORT`, as registries with heartbeats do. The value may be JSON with options
@@ -34,44 +30,41 @@ interface Key {
  */
 export function redisKeysSource(config: RedisKeysConfig, context: SourceContext): Source {
   const client = connectRedis(config.redis)
-  /** Of the last read, to ask about single members. */
-  let keys = new Map<string, Key>()
+  /** By address: those of the last read, and of members that it lacked. */
+  let keys = new Map<string, readonly Key[]>()
   listen(config, client.duplicate(), context)
 
   async function read(): Promise<SourceRead> {
     await client.whenReady(patienceMs)
     const collector = new Collector(context.filter)
-    const room = new Room<Key>(config.maxMembers, context.isMember)
+    const room = new Room<readonly Key[]>(config.maxMembers, context.isMember)
     const nodes = client.masters()
     if (nodes.length === 0) throw new Error('the cluster has no master')
     let seen = 0
     for (const node of nodes) seen += await scan(node, config.prefix, collector, room)
-    const entries = room.entries()
+    const shown = new Map(room.entries())
     collector.refuseTooMany(room.dropped)
-    for (const page of pagesOf(entries)) await readPage(page, collector, context.now)
-    keys = new Map(entries)
+    const lacked = [...keys].filter(([address]) => !shown.has(address) && context.isMember(address))
+    // A key that moves from a master that is yet to be scanned to one that has been is on neither, and lives.
+    const moved = config.redis.cluster === null ? [] : lacked.flatMap(([, some]) => some.map(nowhere))
+    const asked = [...[...shown.values()].flatMap(inOrder), ...moved]
+    for await (const [{ text }, replies] of askKeys(client, asked, true)) take(text, replies, collector, context.now)
+    keys = new Map([...lacked, ...shown])
     return collector.result(
       `${seen === 0 ? 'no key begins' : 'no key is left that begins'} with ${quote(config.prefix)}`,
     )
   }
 
   async function confirm(addresses: readonly string[]): Promise<Confirmation> {
-    // One that the last read did not show any more is gone already.
-    const asked = addresses.flatMap((address): [string, Key][] => {
-      const key = keys.get(address)
-      return key === undefined ? [] : [[address, key]]
-    })
+    const asked = addresses.flatMap((address) => keys.get(address) ?? [])
     const alive = new Map<string, number | undefined>()
-    for (const page of pagesOf(asked)) {
-      // PTTL tells what EXISTS does, and the new deadline with it.
-      await ask(
-        page,
-        (pipeline, { name }) => pipeline.pttl(name),
-        ([address], [life]) => {
-          const lifeMs = numberOf(life)
-          if (lifeMs !== goneLife) alive.set(address, deadlineOf(lifeMs, context.now()))
-        },
-      )
+    // PTTL tells what EXISTS does, and the new deadline with it.
+    for await (const [{ address }, [life]] of askKeys(client, asked, false)) {
+      const lifeMs = numberOf(life)
+      if (lifeMs === goneLife) continue
+      const deadlineMs = deadlineOf(lifeMs, context.now())
+      const isFirst = !alive.has(address)
+      if (isFirst || isLater(deadlineMs, alive.get(address))) alive.set(address, deadlineMs)
     }
     return { gone: addresses.filter((address) => !alive.has(address)), alive }
   }
@@ -85,7 +78,7 @@ export function redisKeysSource(config: RedisKeysConfig, context: SourceContext)
 }
 
 /** Puts the keys of one node that may be members into the room, and returns how many have the prefix. */
-async function scan(node: Redis, prefix: string, collector: Collector, room: Room<Key>): Promise<number> {
+async function scan(node: Redis, prefix: string, collector: Collector, room: Room<readonly Key[]>): Promise<number> {
   const pattern = `${escapePattern(prefix)}*`
   let cursor = '0'
   let seen = 0
@@ -97,57 +90,37 @@ async function scan(node: Redis, prefix: string, collector: Collector, room: Roo
       const text = name.slice(prefix.length)
       const server = collector.accept(text.startsWith('{') ? { reason: 'bad-address' } : parseMember(text), text)
       if (server === undefined) continue
-      const before = room.put(formatAddress(server.address), { name, text, node })
-      if (before !== undefined && before.name !== name) collector.refuse('duplicate', text)
+      const address = formatAddress(server.address)
+      // SCAN may show a key twice, and so may two masters between which it moves.
+      const others = (room.get(address) ?? []).filter((other) => other.name !== name)
+      if (others.length < maxSpellings) room.put(address, [...others, { name, text, address, node }])
+      else collector.refuse('duplicate', text)
     }
   } while (cursor !== '0')
   return seen
 }
 
-async function readPage(page: readonly Placed[], collector: Collector, now: () => number): Promise<void> {
-  const commands = (pipeline: Pipeline, { name }: Key) =>
-    // No more of a value is asked for than is looked at.
-    pipeline.pttl(name).getrange(name, 0, maxValueBytes)
-  await ask(page, commands, ([, { text }], [life, value]) => {
-    const lifeMs = numberOf(life)
-    if (lifeMs === goneLife) return
-    if (value?.[0]?.message.startsWith('WRONGTYPE')) {
-      collector.refuse('wrong-type', text)
-      return
-    }
-    const server = collector.accept(parseMember(text, String(resultOf(value))), text)
-    if (server !== undefined) collector.add(server, deadlineOf(lifeMs, now()))
-  })
-}
-
-type Placed = readonly [address: string, Key]
-type Pipeline = ReturnType<Redis['pipeline']>
-type Reply = [error: Error | null, result: unknown] | undefined
-
-/** Asks the same of every key, in one round trip to each node, and hands each key's replies on. */
-async function ask(
-  page: readonly Placed[],
-  commands: (pipeline: Pipeline, key: Key) => Pipeline,
-  take: (placed: Placed, replies: readonly Reply[]) => void,
-): Promise<void> {
-  for (const node of new Set(page.map(([, key]) => key.node))) {
-    const placed = page.filter(([, key]) => key.node === node)
-    const pipeline = node.pipeline()
-    for (const [, key] of placed) commands(pipeline, key)
-    const replies = (await pipeline.exec()) ?? []
-    const each = replies.length / placed.length
-    for (const [index, one] of placed.entries()) take(one, replies.slice(index * each, (index + 1) * each))
+function take(text: string, [life, value]: readonly Reply[], collector: Collector, now: () => number): void {
+  const lifeMs = numberOf(life)
+  if (lifeMs === goneLife) return
+  if (value?.[0]?.message.startsWith('WRONGTYPE')) {
+    collector.refuse('wrong-type', text)
+    return
   }
+  const server = collector.accept(parseMember(text, String(resultOf(value))), text)
+  if (server !== undefined) collector.add(server, deadlineOf(lifeMs, now()))
 }
 
-/** A reply that is an error makes the whole read one: half a registry is no registry. */
-function resultOf(reply: Reply): unknown {
-  if (reply === undefined) throw new Error('Redis answered fewer commands than it was sent')
-  if (reply[0] !== null) throw reply[0]
-  return reply[1]
+function nowhere(key: Key): Key {
+  return { ...key, node: undefined }
 }
 
-function numberOf(reply: Reply): number {
+/** By name: of two that live for ever, the same one counts whatever the order of SCAN. */
+function inOrder(keys: readonly Key[]): readonly Key[] {
+  return keys.length === 1 ? keys : [...keys].sort((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+function numberOf(reply: Reply | undefined): number {
   const result = resultOf(reply)
   // What is no number would be a key that lives for ever.
   if (typeof result !== 'number') throw new Error('it answered PTTL as no Redis does')
@@ -159,8 +132,9 @@ function deadlineOf(lifeMs: number, nowMs: number): number | undefined {
   return lifeMs >= 0 ? nowMs + Math.min(lifeMs, maxLifeMs) : undefined
 }
 
-function* pagesOf(entries: readonly Placed[]): Generator<readonly Placed[]> {
-  for (let from = 0; from < entries.length; from += pageSize) yield entries.slice(from, from + pageSize)
+/** Undefined is for ever. */
+function isLater(deadlineMs: number | undefined, otherMs: number | undefined): boolean {
+  return (deadlineMs ?? Number.POSITIVE_INFINITY) > (otherMs ?? Number.POSITIVE_INFINITY)
 }
 
 /** The prefix as a glob pattern that matches nothing else. */

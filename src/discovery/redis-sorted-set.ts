@@ -31,6 +31,7 @@ interface Item {
  */
 export function redisSortedSetSource(config: SortedSetConfig, context: SourceContext): Source {
   const client = connectRedis(config.redis)
+  /** By address: those of the last read. */
   let items = new Map<string, Item>()
 
   async function read(): Promise<SourceRead> {
@@ -38,6 +39,18 @@ export function redisSortedSetSource(config: SortedSetConfig, context: SourceCon
     const clock = await readClock(client, context.now)
     const collector = new Collector(context.filter)
     const room = new Room<Item>(config.maxMembers, context.isMember)
+    const seen = await scan(clock, collector, room)
+    const entries = room.entries()
+    collector.refuseTooMany(room.dropped)
+    for (const [, { server, deadlineMs }] of entries) collector.add(server, deadlineMs)
+    items = new Map(entries)
+    return collector.result(
+      seen === 0 ? `there is no sorted set ${quote(config.key)}` : 'the time of every member is over',
+    )
+  }
+
+  /** Puts what is in the set and may be a member into the room, and returns how many members it has. */
+  async function scan(clock: Clock, collector: Collector, room: Room<Item>): Promise<number> {
     let cursor = '0'
     let seen = 0
     do {
@@ -49,13 +62,7 @@ export function redisSortedSetSource(config: SortedSetConfig, context: SourceCon
         place(flat[index]!, Number(flat[index + 1]), config, clock, collector, room)
       }
     } while (cursor !== '0')
-    const entries = room.entries()
-    collector.refuseTooMany(room.dropped)
-    for (const [, { server, deadlineMs }] of entries) collector.add(server, deadlineMs)
-    items = new Map(entries)
-    return collector.result(
-      seen === 0 ? `there is no sorted set ${quote(config.key)}` : 'the time of every member is over',
-    )
+    return seen
   }
 
   async function confirm(addresses: readonly string[]): Promise<Confirmation> {
@@ -68,7 +75,21 @@ export function redisSortedSetSource(config: SortedSetConfig, context: SourceCon
       const life = lifeOf(Number(score), config, clock)
       if (typeof life === 'object' && !isPast(life, context.now())) alive.set(address, life.deadlineMs)
     }
+    const missing = new Set(addresses.filter((address) => !alive.has(address)))
+    for (const [address, item] of await findAnew(missing, clock)) alive.set(address, item.deadlineMs)
     return { gone: addresses.filter((address) => !alive.has(address)), alive }
+  }
+
+  /** Who is in the set after all, by another text: a backend that comes back with other options has one. */
+  async function findAnew(addresses: ReadonlySet<string>, clock: Clock): Promise<[string, Item][]> {
+    if (addresses.size === 0) return []
+    const room = new Room<Item>(0, (address) => addresses.has(address))
+    await scan(clock, new Collector(context.filter), room)
+    const found = room.entries()
+    for (const [address, item] of found) items.set(address, item)
+    // Its options are those of the old text until they are read.
+    if (found.length > 0) context.hint()
+    return found
   }
 
   const needs = {

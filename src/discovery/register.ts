@@ -10,6 +10,7 @@ import { escapePattern } from './redis-keys.ts'
 import { type KeyNeeds, withKeyRemedy } from './redis-reason.ts'
 import { readTime } from './redis-shape.ts'
 import { validateBelonging, validateRegistration } from './register-options.ts'
+import { readAuthorities } from './server-trust.ts'
 
 export interface RegisterOptions {
   /** `redis://…` or `rediss://…`, or how it is reached in full. */
@@ -83,6 +84,8 @@ export async function register(options: RegisterOptions): Promise<Registration> 
   validateRegistration(settings, text)
   const redis = typeof settings.redis === 'string' ? plainRedis(settings.redis) : settings.redis
   validateBelonging(options, redis)
+  // Each connection reads them; a mistake in their path is told at once.
+  if (redis.tls.ca !== 'system') readAuthorities(redis.tls.ca)
   const heart = new Heart(settings, redis, text)
   heart.start()
   return heart

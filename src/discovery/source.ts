@@ -1,3 +1,4 @@
+import type { ServerConfig } from '../model/config.ts'
 import type { RefusalReason, Refusals } from './member.ts'
 import type { MemberFilter } from './member-filter.ts'
 import type { FoundMember } from './member-set.ts'
@@ -16,6 +17,8 @@ export interface SourceRead {
   readonly unknown?: readonly UnknownField[]
   /** Least time to the next read, where the source says so; the interval counts where it is longer. */
   readonly freshForMs?: number
+  /** A part of the source that fails while the rest is read, and what would help: one line without secrets. */
+  readonly trouble?: string
 }
 
 /** What became of members whose own time was over. */
@@ -43,6 +46,8 @@ export interface SourceContext {
   readonly filter: MemberFilter
   /** Whether an address is a member now. */
   isMember(address: string): boolean
+  /** Who is believed now. */
+  members(): readonly ServerConfig[]
   /** Milliseconds of a clock that does not jump. */
   now(): number
   /** Something may have changed: a read before the next interval is worth it. */

@@ -26,6 +26,8 @@ export class DnsServer {
   mode: DnsMode = 'answer'
   /** Names for which it fails, whatever its mode. */
   readonly failing = new Set<string>()
+  /** Types for which it fails, whatever the name. */
+  readonly failingTypes = new Set<DnsRecord['type']>()
   /** Questions it ever got. */
   questions = 0
 
@@ -57,7 +59,8 @@ export class DnsServer {
     const wanted = (known ?? []).filter((record) => typeNumbers[record.type] === type)
     const header = Buffer.alloc(12)
     query.copy(header, 0, 0, 2)
-    const rcode = this.mode === 'fail' || this.failing.has(name) ? 2 : known === undefined ? 3 : 0
+    const fails = [...this.failingTypes].some((failing) => typeNumbers[failing] === type)
+    const rcode = fails || this.mode === 'fail' || this.failing.has(name) ? 2 : known === undefined ? 3 : 0
     // A response, authoritative, recursion wanted and available.
     header.writeUInt16BE(0x8580 | rcode, 2)
     header.writeUInt16BE(1, 4)

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { freeListenerPort } from '../helpers/free-listener-port.ts'
 import { freePort } from '../helpers/free-port.ts'
@@ -23,6 +25,32 @@ upstreams:
   const messages = lines.map((line) => (JSON.parse(line) as { message: string }).message)
   assert.equal(messages.filter((message) => message.includes('does not require a password')).length, 1)
 })
+
+test(
+  'The log says which permission the role of a master needs that Sentinel names',
+  needs('redis-server'),
+  async (t) => {
+    const redis = await RedisServer.start(t)
+    const file = join(redis.directory, 'sentinel.conf')
+    writeFileSync(file, `sentinel monitor chat 127.0.0.1 ${redis.port} 1\n`)
+    const sentinel = await RedisServer.start(t, { file, args: ['--sentinel'] })
+    const rules = ['on', '>pass', '~mcs:node:*', '+scan', '+pttl', '+getrange']
+    await redis.client.call('ACL', 'SETUSER', 'lb', ...rules)
+    const nodes = `{ master: chat, nodes: ["127.0.0.1:${sentinel.port}"] }`
+    const lb = await LoadBalancerProcess.start(
+      t,
+      `
+listeners: { edge: { bind: "127.0.0.1:${await freeListenerPort()}", upstream: chat } }
+upstreams:
+  chat: { discovery: { type: redis-keys, redis: { url: "redis://lb:pass@ignored", sentinel: ${nodes} } } }
+`,
+    )
+    const said =
+      /Cannot see whether the Redis that Sentinel names is the master: NOPERM .*'info' command; allow its user \+info/
+    await waitUntil('it says so', () => said.test(lb.stderr))
+    assert.doesNotMatch(lb.stderr, /ready ?check/i)
+  },
+)
 
 test('The log says why sticky entries cannot be kept in Redis', async (t) => {
   const port = await freePort()

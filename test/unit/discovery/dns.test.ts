@@ -164,6 +164,49 @@ test('startDiscovery() finds the other targets of SRV records where one cannot b
   await shows(next, '10.0.0.1:9100', '10.0.0.2:9100', '10.0.0.4:9100')
 })
 
+// Some servers answer AAAA with SERVFAIL, or not at all, for names that have IPv4 addresses only: the source was lost.
+for (const [record, ofName] of [
+  ['address', 'the AAAA records of chat.test'],
+  ['srv', 'the AAAA records of a.test, a target of chat.test'],
+] as const) {
+  test(`startDiscovery() follows the family that answers where the other fails, by ${record}`, async (t) => {
+    const server = await DnsServer.start(t)
+    const setAddresses = (...addresses: readonly string[]) => {
+      const records = addresses.map((address) => a(address))
+      server.records.set('chat.test', record === 'srv' ? [srv('a.test', 9100, 0, 1)] : records)
+      server.records.set('a.test', records)
+    }
+    server.failingTypes.add('AAAA')
+    setAddresses('10.0.0.1')
+    const stateDirectory = temporaryDirectory(t)
+    const followed = follow(t, configOf(server, { record }), { stateDirectory })
+    await shows(followed, '10.0.0.1:9100')
+    const { state, reason, refused } = followed.discovery.status()
+    assert.deepEqual([state, refused], ['good', { 'lookup-failed': 1 }])
+    const remedy = record === 'srv' ? '' : '; set record: a where the name has IPv4 addresses only'
+    assert.equal(reason, `Cannot look up ${ofName}: the server failed${remedy}`)
+    setAddresses('10.0.0.2', 'fd00::1')
+    server.failingTypes.clear()
+    await shows(followed, '10.0.0.2:9100', '[fd00::1]:9100')
+    assert.equal(followed.discovery.status().reason, '')
+    // What a family had it keeps while it fails.
+    server.failingTypes.add('AAAA')
+    setAddresses('10.0.0.3')
+    await shows(followed, '10.0.0.3:9100', '[fd00::1]:9100')
+    server.failingTypes.add('A')
+    await waitUntil('the source is lost', () => followed.discovery.status().state === 'lost')
+    await followed.discovery.close()
+    // And what it had before a restart.
+    server.failingTypes.delete('A')
+    const next = follow(t, configOf(server, { record }), { stateDirectory })
+    await next.discovery.firstRead
+    await shows(next, '10.0.0.3:9100', '[fd00::1]:9100')
+    server.failingTypes.clear()
+    setAddresses('10.0.0.3', '10.0.0.4')
+    await shows(next, '10.0.0.3:9100', '10.0.0.4:9100')
+  })
+}
+
 // Records above maxMembers were cut off before anybody looked whether they were members: servers that answer in another
 // order each time, as most do, exchanged backends at every read, and nothing was counted.
 test('startDiscovery() keeps the same targets of SRV records above maxMembers, and counts the others', async (t) => {

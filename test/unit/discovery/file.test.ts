@@ -48,6 +48,38 @@ test('startDiscovery() keeps the members of a file that breaks, empties, or is a
   assert.equal(followed.lists.length, 1)
 })
 
+// Each prefix of a YAML list is a list: half of the backends left, and came back, whenever a program took its time to
+// write the file.
+test('startDiscovery() takes no list that is half written in place, nor one without its end that is new', async (t) => {
+  const whole = [1, 2, 3, 4].map((host) => `- 10.0.0.${host}:9100\n`)
+  const path = listFile(t, whole.join(''))
+  const followed = follow(t, { ...configOf(path), maxRemoval: 1 })
+  await shows(followed, ...[1, 2, 3, 4].map((host) => `10.0.0.${host}:9100`))
+  for (const part of [whole.slice(0, 2).join(''), '- 10.0.0.1:9100\n- 10.0.0.2:91']) {
+    writeFileSync(path, part)
+    await pauseWithin()
+    writeFileSync(path, [...whole, '- 10.0.0.5:9100\n'].join(''))
+    await waitUntil('the fifth is there', () => followed.addresses().length === 5)
+    writeFileSync(`${path}.new`, part.trimEnd())
+    renameSync(`${path}.new`, path)
+    await pauseWithin()
+    writeFileSync(path, whole.join(''))
+    await waitUntil('it has gone again', () => followed.addresses().length === 4)
+  }
+  assert.ok(
+    followed.lists.every((list) => list.length >= 4),
+    JSON.stringify(followed.lists),
+  )
+  writeFileSync(path, whole.slice(0, 2).join('').trimEnd())
+  await shows(followed, '10.0.0.1:9100', '10.0.0.2:9100')
+  assert.equal(followed.discovery.status().state, 'good')
+})
+
+/** What a writer that pauses lets pass, longer than it takes until a change is seen, and shorter than it must be quiet. */
+function pauseWithin(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 400))
+}
+
 test('startDiscovery() refuses entries of a file that are no members', async (t) => {
   const path = listFile(t, '- 10.0.0.1:9100\n- 7\n- chat:9100\n- { weight: 2 }\n- 10.0.0.1:9100\n- unix:/run/a\n')
   const followed = follow(t, configOf(path))

@@ -288,3 +288,48 @@ test(
     assert.ok(asOther <= 10_000, `${asOther} ms`)
   },
 )
+
+// Who was held back had no key that could be asked for, and left at its old deadline as "gone already".
+test(
+  'startDiscovery() keeps a member that was held back and has its key again at its deadline',
+  needs('redis-server'),
+  async (t) => {
+    const redis = await RedisServer.start(t)
+    await beat(redis, [1])
+    await beat(redis, [2, 3, 4], 1500)
+    const followed = follow(t, configOf(redisConfig(redis.url), { intervalMs: 1000 }))
+    await shows(followed, 1, 2, 3, 4)
+    await redis.client.del(...addresses(2, 3, 4).map((address) => `mcs:node:${address}`))
+    await waitUntil('three are held back', () => followed.discovery.status().heldBack?.members === 3)
+    await beat(redis, [2, 3])
+    await shows(followed, 1, 2, 3)
+    await waitUntil('nobody is held back', () => followed.discovery.status().heldBack === null)
+    assert.deepEqual(followed.lists, [addresses(1, 2, 3, 4), addresses(1, 2, 3)])
+  },
+)
+
+// The key that SCAN showed last was the one that counted, and its end was that of the member.
+test(
+  'startDiscovery() takes the key that lives longest of those that spell one address',
+  needs('redis-server'),
+  async (t) => {
+    const redis = await RedisServer.start(t)
+    const hosts = Array.from({ length: 8 }, (_, index) => index + 1)
+    for (const host of hosts) {
+      const spellings = [`[fd00::${host}]:9100`, `[fd00:0::${host}]:9100`, `[fd00:0:0::${host}]:9100`]
+      for (const [index, spelling] of spellings.entries()) {
+        if (index === host % 3) await redis.client.set(`mcs:node:${spelling}`, '{"weight":2}')
+        else await redis.client.set(`mcs:node:${spelling}`, '{"weight":1}', 'PX', 400)
+      }
+    }
+    await beat(redis, [1], 800)
+    const followed = follow(t, configOf(redisConfig(redis.url), { intervalMs: 3_600_000 }))
+    const wanted = hosts.map((host) => `[fd00::${host}]:9100`)
+    await waitUntil('all are found', () => followed.addresses().length === 9)
+    assert.deepEqual(followed.discovery.status().refused, { duplicate: 16 })
+    const weights = followed.discovery.members.map(({ weight }) => weight)
+    assert.deepEqual(weights, [1, ...wanted.map(() => 2)])
+    await waitUntil('the others of them have ended', () => !followed.addresses().includes('10.0.0.1:9100'))
+    assert.deepEqual(followed.addresses(), wanted)
+  },
+)

@@ -157,3 +157,25 @@ test(
     await reasonBecomes(/^WRONGTYPE .*; it is no sorted set; name one in key, or write type: redis-keys$/)
   },
 )
+
+// Only the text that the last read had shown was asked for, and nothing where the last read had lacked the member: a
+// backend that came back with another weight left at its old deadline though it beat all the while, and so did those
+// that were held back.
+test(
+  'startDiscovery() keeps a member of a sorted set that has another text at its deadline, or has one again',
+  needs('redis-server'),
+  async (t) => {
+    const redis = await RedisServer.start(t)
+    const now = await clockOf(redis)
+    const all = [1, 2, 3, 4].map((host) => `10.0.0.${host}:9100`)
+    await redis.client.zadd('mcs:node', now + 60_000, all[0]!, ...all.slice(1).flatMap((text) => [now + 1500, text]))
+    const followed = followSet(t, redis, { score: 'expiry', intervalMs: 1000 })
+    await shows(followed, ...all)
+    await redis.client.zrem('mcs:node', ...all.slice(1))
+    await waitUntil('three are held back', () => followed.discovery.status().heldBack?.members === 3)
+    await redis.client.zadd('mcs:node', now + 60_000, all[1]!, now + 60_000, `{"address":"${all[2]}","weight":7}`)
+    await shows(followed, ...all.slice(0, 3))
+    await waitUntil('its weight is read', () => followed.discovery.members[2]?.weight === 7)
+    assert.ok(followed.lists.every((list) => list.length >= 3))
+  },
+)
