@@ -27,6 +27,9 @@ import { WorkerHandle } from './worker-handle.ts'
  */
 const HANDSHAKE_LINGER_MS = 250
 
+/** Backends that are gone and whose sticky clients know them again when they come back. */
+const REMEMBERED_BACKENDS = 4_096
+
 /** A configuration that workers hold and that only waits for the commit. */
 export interface Prepared extends BuiltSnapshot {
   readonly config: Config
@@ -77,6 +80,7 @@ export class LoadBalancer {
       listeners: new RowRegistry('listeners', MAX_LISTENERS, { onRelease: (row) => this.#forgetListener(row) }),
       upstreams: new RowRegistry('upstreams', MAX_UPSTREAMS, { onAssign: (row) => this.#forgetUpstream(row) }),
       backends: new RowRegistry('backends', MAX_BACKENDS, {
+        rememberedOwners: REMEMBERED_BACKENDS,
         onAssign: (row, id) => this.table.assign(row, id),
         onRelease: (row) => this.#clear((counters) => counters.clearBackend(row)),
       }),

@@ -19,6 +19,13 @@ interface Entry {
 /** How many owners that are gone can still be named: logs speak of them a while longer. */
 const MAX_FORMER_NAMES = 65_536
 
+export interface RowRegistryOptions {
+  onAssign?(row: number, id: number): void
+  onRelease?(row: number): void
+  /** How many owners that are gone get their id again when they come back; none unless given. */
+  readonly rememberedOwners?: number
+}
+
 /**
  * Gives rows of a shared table to what is served: listeners, upstreams, backends. The same key keeps its row from
  * change to change, and with it its counts and counters. A row is given anew only when no worker serves anything that
@@ -27,23 +34,21 @@ const MAX_FORMER_NAMES = 65_536
 export class RowRegistry {
   readonly #what: string
   readonly #maximum: number
-  readonly #events: { onAssign?(row: number, id: number): void; onRelease?(row: number): void }
+  readonly #options: RowRegistryOptions
   readonly #byKey = new Map<string, Entry>()
   readonly #names: string[] = []
   readonly #namesById = new Map<number, string>()
-  readonly #former: number[] = []
+  /** Owners that are gone, the one that has been so for longest first. */
+  readonly #former = new Set<number>()
+  readonly #formerIds = new Map<string, number>()
   readonly #free: number[] = []
   #lastId = 0
 
-  /** `what` names the rows in errors; the events prepare and clear what the shared tables hold for a row. */
-  constructor(
-    what: string,
-    maximum: number,
-    events: { onAssign?(row: number, id: number): void; onRelease?(row: number): void } = {},
-  ) {
+  /** `what` names the rows in errors; the events of `options` prepare and clear what the shared tables hold for a row. */
+  constructor(what: string, maximum: number, options: RowRegistryOptions = {}) {
     this.#what = what
     this.#maximum = maximum
-    this.#events = events
+    this.#options = options
   }
 
   /** The row of `key`, given now if it has none. Throws MCS_LIMIT_EXCEEDED when the table is full. */
@@ -66,12 +71,12 @@ export class RowRegistry {
         { source: 'config' },
       )
     }
-    const id = ++this.#lastId
+    const id = this.#takeId(key)
     const entry: Entry = { row, id, name, unusedSince: null, hasServed: false }
     this.#names[row] = name
     this.#namesById.set(id, name)
     this.#byKey.set(key, entry)
-    this.#events.onAssign?.(row, id)
+    this.#options.onAssign?.(row, id)
     return entry
   }
 
@@ -128,13 +133,32 @@ export class RowRegistry {
 
   #release(key: string, entry: Entry): void {
     this.#byKey.delete(key)
-    this.#events.onRelease?.(entry.row)
+    this.#options.onRelease?.(entry.row)
     this.#free.push(entry.row)
-    this.#former.push(entry.id)
-    if (this.#former.length > 2 * MAX_FORMER_NAMES) this.#forget()
+    this.#former.add(entry.id)
+    this.#formerIds.set(key, entry.id)
+    this.#forget()
+  }
+
+  /** The id that the owner had before, where that is known. */
+  #takeId(key: string): number {
+    const before = this.#formerIds.get(key)
+    if (before === undefined) return ++this.#lastId
+    this.#formerIds.delete(key)
+    this.#former.delete(before)
+    return before
   }
 
   #forget(): void {
-    for (const id of this.#former.splice(0, MAX_FORMER_NAMES)) this.#namesById.delete(id)
+    const { rememberedOwners = 0 } = this.#options
+    for (const key of this.#formerIds.keys()) {
+      if (this.#formerIds.size <= rememberedOwners) break
+      this.#formerIds.delete(key)
+    }
+    for (const id of this.#former) {
+      if (this.#former.size <= MAX_FORMER_NAMES) break
+      this.#former.delete(id)
+      this.#namesById.delete(id)
+    }
   }
 }

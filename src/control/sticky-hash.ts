@@ -127,7 +127,7 @@ function failed(action: 'read' | 'write', name: string, cause: unknown): McsErro
   const reason = cause instanceof Error ? cause.message : String(cause)
   return new McsError(
     'MCS_SYSTEM',
-    `Cannot ${action} the sticky entries in ${name}: ${reason}; entries are kept in memory`,
+    `Cannot ${action} the sticky entries in ${name}: ${reason}; entries are kept in memory, and it is tried again`,
     {
       source: 'system',
       retryable: true,

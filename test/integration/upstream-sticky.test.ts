@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { freeListenerPort } from '../helpers/free-listener-port.ts'
-import { openClients, tryGreeting } from '../helpers/greeted-client.ts'
+import { GreetedClient, openClients, tryGreeting } from '../helpers/greeted-client.ts'
 import { LoadBalancerProcess } from '../helpers/load-balancer-process.ts'
 import { NamedBackend } from '../helpers/named-backend.ts'
 import { needs } from '../helpers/peers.ts'
@@ -78,6 +78,40 @@ test('A reload keeps sticky entries, also one that reorders and adds backends', 
   assert.equal(await backendsOf(t, port, 2), 'aa')
   await reload(upstream(c!, b!, a!))
   assert.equal(await backendsOf(t, port, 3), 'aaa')
+})
+
+// Whoever did not connect while the registry lacked the backend for a moment was balanced anew when it was back.
+test('A sticky client comes back to a backend that discovery had lost for a moment', async (t) => {
+  const backends = await Promise.all(['a', 'b', 'c'].map((name) => NamedBackend.start(t, name)))
+  const list = join(temporaryDirectory(t), 'members.json')
+  const write = (members: readonly NamedBackend[], weight = 1) => {
+    const [light, ...heavy] = members.map(({ address }) => ({ address, weight }))
+    writeFileSync(`${list}.new`, JSON.stringify([{ ...light, weight: 1 }, ...heavy]))
+    renameSync(`${list}.new`, list)
+  }
+  write(backends)
+  const discovery = `{ type: file, path: ${list}, interval: 200ms }`
+  const { lb, port } = await startUpstream(t, `{ sticky: {}, balance: round-robin, discovery: ${discovery} }`)
+  const client = await GreetedClient.open(t, port)
+  const first = client.backend
+  await client.end()
+  await waitUntil('its backend is idle', async () =>
+    (await lb.status()).upstreams[0]!.backends.every(({ active }) => active === 0),
+  )
+  const lost = backends.filter(({ name }) => name === first)
+  const others = backends.filter(({ name }) => name !== first)
+  const has = (count: number) =>
+    waitUntil(`it has ${count}`, async () => (await lb.status()).upstreams[0]!.discovery?.members === count)
+  write(others)
+  await has(2)
+  // Its row is another's when it comes back.
+  const fourth = await NamedBackend.start(t, 'd')
+  write([...others, fourth])
+  await has(3)
+  // Balanced anew, its client would go elsewhere.
+  write([...lost, ...others, fourth], 256)
+  await has(4)
+  assert.equal(await backendsOf(t, port, 3), first.repeat(3))
 })
 
 for (const kind of ['a file', 'Redis'] as const) {

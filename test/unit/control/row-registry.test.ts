@@ -84,6 +84,22 @@ test('RowRegistry.entryFor() gives an id that no owner had before, and names it 
   assert.equal(registry.nameOfId(99), 'unknown')
 })
 
+test('RowRegistry.entryFor() gives a key that comes back the id that it had, as long as it is remembered', () => {
+  const registry = new RowRegistry('backends', 8, { rememberedOwners: 2 })
+  const ids = ['a', 'b', 'c'].map((key) => registry.entryFor(key, key).id)
+  registry.retain(new Set(['a', 'b', 'c']), age(1))
+  registry.retain(new Set(), age(2))
+  registry.collect(age(2), () => false)
+  const other = registry.entryFor('d', 'd').id
+  const again = ['c', 'b', 'a'].map((key) => registry.entryFor(key, key).id)
+  assert.deepEqual(again.slice(0, 2), [ids[2], ids[1]])
+  assert.equal(new Set([...ids, other, again[2]]).size, 5)
+  assert.deepEqual(
+    again.map((id) => registry.nameOfId(id)),
+    ['c', 'b', 'a'],
+  )
+})
+
 test('RowRegistry.rowFor() gives a key its row back that was unused and not collected yet', () => {
   const { registry } = createRegistry()
   const row = registry.rowFor('a', 'A')
