@@ -15,7 +15,7 @@ export type SourceState = 'starting' | 'good' | 'empty' | 'lost'
 
 /** How a read went. */
 export interface Entering {
-  /** Why it is lost or empty. */
+  /** Why it is lost or empty, or which part of it fails. */
   readonly reason: string
   readonly members: number
   readonly found: number
@@ -23,6 +23,7 @@ export interface Entering {
   readonly nowMs: number
 }
 
+const partLost = 'Discovery reads a part of its source only; what it had of the rest stays'
 /** Members that a line names. */
 const maxNamed = 10
 /** Least time between two lines that tell of nothing but another reason: it may change with every read. */
@@ -59,8 +60,10 @@ export class DiscoveryLog {
     this.#toldKind = kindOf(reason)
     const source = this.#source
     if (state === 'lost') this.tell('warn', 'Discovery lost its source; the members stay', { reason, source, members })
-    else if (state === 'good') this.tell('info', 'Discovery reads its source', { source, found })
-    else if (members > 0) this.tell('warn', 'Discovery finds nobody; the members stay', { reason, source, members })
+    else if (state === 'good') {
+      this.tell('info', 'Discovery reads its source', { source, found })
+      if (reason !== '') this.tell('warn', partLost, { reason, source })
+    } else if (members > 0) this.tell('warn', 'Discovery finds nobody; the members stay', { reason, source, members })
     else this.tell('info', 'Discovery finds nobody yet', { reason, source })
   }
 
@@ -71,6 +74,8 @@ export class DiscoveryLog {
     this.#reasonToldAtMs = nowMs
     const fields = { reason, source: this.#source, members }
     if (state === 'lost') this.tell('warn', 'Discovery is without its source for another reason', fields)
+    else if (state === 'good' && reason === '') this.tell('info', 'Discovery reads all of its source again', {})
+    else if (state === 'good') this.tell('warn', partLost, fields)
     else this.tell(members > 0 ? 'warn' : 'info', 'Discovery finds nobody for another reason', fields)
   }
 

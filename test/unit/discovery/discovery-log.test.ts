@@ -49,3 +49,22 @@ test('DiscoveryLog.enters() tells why nobody is found, as a warning where member
     ],
   )
 })
+
+test('DiscoveryLog.enters() tells of a part that cannot be read, and when it can again', () => {
+  const { log, events } = startLog()
+  const reads = (reason: string, nowMs: number) => log.enters('good', { reason, members: 2, found: 2, nowMs })
+  reads('the AAAA records: the server failed', 0)
+  reads('the AAAA records: the server failed', 1)
+  reads('', 2)
+  reads('', 3)
+  reads('the AAAA records: no answer', 10_002)
+  assert.deepEqual(
+    events.map(({ level, message }) => `${level} ${message}`),
+    [
+      'info Discovery reads its source',
+      'warn Discovery reads a part of its source only; what it had of the rest stays',
+      'info Discovery reads all of its source again',
+      'warn Discovery reads a part of its source only; what it had of the rest stays',
+    ],
+  )
+})

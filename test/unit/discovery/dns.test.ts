@@ -184,7 +184,7 @@ for (const [record, ofName] of [
     const { state, reason, refused } = followed.discovery.status()
     assert.deepEqual([state, refused], ['good', { 'lookup-failed': 1 }])
     const remedy = record === 'srv' ? '' : '; set record: a where the name has IPv4 addresses only'
-    assert.equal(reason, `Cannot look up ${ofName}: the server failed${remedy}`)
+    assert.equal(reason, `Cannot look up ${ofName}: the server failed (asked ${server.address})${remedy}`)
     setAddresses('10.0.0.2', 'fd00::1')
     server.failingTypes.clear()
     await shows(followed, '10.0.0.2:9100', '[fd00::1]:9100')
