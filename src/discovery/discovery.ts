@@ -269,7 +269,8 @@ class SourceFollower implements Discovery {
       this.#lastGoodReadMs = Date.now()
       this.#restored = false
     }
-    this.#enter(read.found.length > 0 ? 'good' : 'empty', read.trouble ?? read.nothing)
+    const reason = [read.nothing, read.trouble ?? ''].filter((text) => text !== '').join('; ')
+    this.#enter(read.found.length > 0 ? 'good' : 'empty', reason)
     this.#refused = countRefused(read, tooMany)
     this.#log.refuses(this.#refused, read.named)
     this.#log.ignores(read.unknown ?? [])

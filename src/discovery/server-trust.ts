@@ -45,7 +45,9 @@ export class ServerTrust {
   /** Why a connection failed, and that it may be because authorities could not be read again. */
   explain(error: Error): Error {
     if (this.#staleReason === '') return error
-    return new Error(`${error.message}; the certificates are those read before. ${this.#staleReason}`, { cause: error })
+    const message = `${error.message}; the certificates are those read before. ${this.#staleReason}`
+    // With its code, by which the remedy is found.
+    return Object.assign(error, { message })
   }
 
   #read(path: string): string {
@@ -60,11 +62,11 @@ export class ServerTrust {
   }
 }
 
-/** @throws {McsError} MCS_CONFIG_UNREADABLE for a file that cannot be read, or in which there is no certificate. */
+/** @throws {McsError} MCS_CONFIG_UNREADABLE for a file of authorities that cannot be read, or in which there is none. */
 export function readAuthorities(path: string): string {
   const text = readText(path)
   try {
-    // OpenSSL takes a file without any as one that trusts nobody, and Node an empty one as its own authorities.
+    // Node takes an empty one for its own authorities, and OpenSSL one without any as trust in nobody.
     new X509Certificate(text)
   } catch (error) {
     const message = `There is no certificate in "${path}"; it needs one in PEM form, which begins with -----BEGIN CERTIFICATE-----`

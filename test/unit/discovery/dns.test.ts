@@ -189,6 +189,11 @@ for (const [record, ofName] of [
     server.failingTypes.clear()
     await shows(followed, '10.0.0.2:9100', '[fd00::1]:9100')
     assert.equal(followed.discovery.status().reason, '')
+    const told = followed.events.filter(({ message }) => message.includes('a part of its source only'))
+    assert.deepEqual(
+      told.map(({ fields }) => fields.reason),
+      [reason],
+    )
     // What a family had it keeps while it fails.
     server.failingTypes.add('AAAA')
     setAddresses('10.0.0.3')
