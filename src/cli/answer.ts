@@ -30,9 +30,20 @@ export function isStatusAnswer(answer: AdminAnswer): answer is { status: 200; bo
     ['lastReload', 'connections', 'descriptors', 'accessLog'].every((key) => isMap(body[key])) &&
     ['listeners', 'workers', 'generations'].every((key) => isListOf(body[key], isMap)) &&
     isListOf(body.listeners, (row) => Array.isArray(fieldsOf(row).addresses)) &&
-    isListOf(body.upstreams, (row) => isListOf(fieldsOf(row).backends, isMap)) &&
+    isListOf(body.upstreams, isUpstream) &&
     (body.lastRefusal === undefined || isListOf(fieldsOf(body.lastRefusal).errors, isReloadFault))
   )
+}
+
+function isUpstream(row: unknown): boolean {
+  const { backends, panics = [], discovery } = fieldsOf(row)
+  return isListOf(backends, isMap) && Array.isArray(panics) && (discovery === undefined || isDiscovery(discovery))
+}
+
+function isDiscovery(discovery: unknown): boolean {
+  const { source, reason, refused, heldBack, lastGoodReadMs: ms } = fieldsOf(discovery)
+  const isTime = ms === null || (typeof ms === 'number' && !Number.isNaN(new Date(ms).getTime()))
+  return isText(source) && isText(reason) && isMap(refused) && (heldBack === null || isMap(heldBack)) && isTime
 }
 
 function isReloadFault(fault: unknown): boolean {

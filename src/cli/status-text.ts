@@ -53,7 +53,9 @@ function formatProcess(status: ServiceStatus): string {
     `connections  ${connections.active} active of ${connections.limit}, ${connections.total} in all`,
     `descriptors  ${descriptors.open} open of ${descriptors.limit}, room for ${descriptors.capacity} connections in all`,
     `access log   ${accessLog.written} written, ${accessLog.dropped} dropped`,
-  ].join('\n')
+  ]
+    .map(harmless)
+    .join('\n')
 }
 
 /** A refusal is shown until another file serves: whoever put the former file back may have lost the edit. */
@@ -63,7 +65,7 @@ function formatRefusal({ configFile, lastReload, lastRefusal }: ServiceStatus): 
   const first = errors[0] === undefined ? 'unknown' : cut(faultText(errors[0]))
   const remedy = lastReload.result === 'refused' ? `; mcs-lb check --config ${configFile} shows all` : ''
   const count = errorCount > 1 ? ` (1 of ${errorCount})` : ''
-  return [harmless(`last refusal ${trigger}, at ${at}: ${first}${count}${remedy}`)]
+  return [`last refusal ${trigger}, at ${at}: ${first}${count}${remedy}`]
 }
 
 /** What each discovery believes, and why. */

@@ -1,6 +1,7 @@
 import { BackendCounter } from '../shared/worker-counters.ts'
 import type { Core } from './core.ts'
 import type { OrderPort } from './messages.ts'
+import { Flag } from './slots.ts'
 
 /** What connections say of their backends: how long a connect takes, and whether failures come in a row. */
 export class Outcomes {
@@ -44,14 +45,22 @@ export class Outcomes {
 
   /** The connection goes on. If it has come through the time of early resets, its backend serves, though it be silent. */
   noteLife(connection: number): void {
-    const { slots, table } = this.#core
-    if (this.provenAtMs(connection) === Number.POSITIVE_INFINITY) table.clearFailures(slots.backendRow[connection]!)
+    if (this.provenAtMs(connection) === Number.POSITIVE_INFINITY) this.#prove(connection)
   }
 
   /** The client has ended the connection in order, and the backend after it: it serves, though it be silent. */
   noteOrderlyEnd(connection: number): void {
+    this.#prove(connection)
+  }
+
+  /** Each connection proves its backend once: that an old one goes on, or ends, says nothing of new ones. */
+  #prove(connection: number): void {
     const { slots, table } = this.#core
-    table.clearFailures(slots.backendRow[connection]!)
+    const side = 2 * connection + 1
+    const { earlyResetMs } = this.#core.upstreamOf(connection).policy
+    const isNews = earlyResetMs > 0 && slots.delivered[side] === 0 && (slots.flags[side]! & Flag.proven) === 0
+    if (isNews) table.clearFailures(slots.backendRow[connection]!)
+    slots.flags[side]! |= Flag.proven
   }
 
   /** The backend has reset the connection. It counts as a failure if it came early and had sent nothing. */

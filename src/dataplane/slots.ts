@@ -36,6 +36,8 @@ export const Flag = {
   unpaced: 1 << 9,
   /** Its connect(2) may have chosen the address that it connects to as its own. */
   mayMeetItself: 1 << 10,
+  /** The connection has shown that its backend serves, by outliving early resets. */
+  proven: 1 << 11,
 } as const
 
 /** Most backends tried for one connection. */

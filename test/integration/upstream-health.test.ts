@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { makeCertificate } from '../helpers/certificate.ts'
 import { startServer } from '../helpers/child-server.ts'
+import { atEnd } from '../helpers/cleanup.ts'
 import { freeListenerPort } from '../helpers/free-listener-port.ts'
 import { freePort } from '../helpers/free-port.ts'
 import { countByBackend, GreetedClient, openClients, tryGreeting } from '../helpers/greeted-client.ts'
@@ -217,6 +218,34 @@ test('A silent backend proves itself by connections that last, or that clients e
   await fails()
   await becomes('ejected', 'up')
   assert.equal(silent.peers.length, 8)
+})
+
+// Whenever an old connection ended in order, or its timer was looked at, the row of failures was over: a backend that took
+// no new connection went on getting them as long as it had old ones.
+test('A backend that takes no new connection is ejected, though old ones go on and end', async (t) => {
+  const [failing, other] = [await NamedBackend.start(t, 'failing'), await NamedBackend.start(t, 'other')]
+  const port = await freeListenerPort()
+  const lb = await LoadBalancerProcess.start(
+    t,
+    `listeners: { edge: { bind: "127.0.0.1:${port}", upstream: web, timeouts: { idle: 200ms } } }
+upstreams:
+  web:
+    servers: [{ address: "${failing.address}" }, { address: "${other.address}", backup: true }]
+    outlier: { consecutiveFailures: 3, ejection: 1h, maxEjection: 1h }
+`,
+  )
+  const old = await openClients(t, port, 2)
+  const talk = setInterval(() => old[0]!.socket.write('x'), 20)
+  atEnd(t, () => clearInterval(talk))
+  failing.close()
+  assert.equal(await tryGreeting(t, port), 'other')
+  old[1]!.socket.end()
+  assert.equal(await old[1]!.ended, 'end')
+  assert.equal(await tryGreeting(t, port), 'other')
+  const since = performance.now()
+  await waitUntil('the timer of the one that goes on was due', () => performance.now() - since > 600)
+  assert.equal(await tryGreeting(t, port), 'other')
+  await lb.logged(/A backend is ejected/)
 })
 
 // One in maintenance, or down, counted as one that could serve: the only one that did sat out 30 s for a restart.

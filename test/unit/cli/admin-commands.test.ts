@@ -191,6 +191,12 @@ test('mcs-lb reload and status exit 1 for an answer that they do not understand'
     }
   }
   const { backends: _, ...upstream } = sampleStatus.upstreams[0]!
-  next = { status: 200, body: { ...sampleStatus, upstreams: [upstream] } }
-  assert.equal((await runProgram(['status', '--socket', socket])).stderr, said('get the status of'))
+  const whole = sampleStatus.upstreams[0]!
+  const discovery = { source: 's', reason: '', refused: {}, heldBack: null, lastGoodReadMs: null }
+  const strange = [null, {}, ...Object.keys(discovery).map((key) => ({ ...discovery, [key]: 9e15 }))]
+  const wrong = [upstream, { ...whole, panics: null }, ...strange.map((one) => ({ ...whole, discovery: one }))]
+  for (const row of wrong) {
+    next = { status: 200, body: { ...sampleStatus, upstreams: [row] } }
+    assert.equal((await runProgram(['status', '--socket', socket])).stderr, said('get the status of'))
+  }
 })

@@ -188,6 +188,11 @@ test('formatStatus() tells since when it drains, and by when it ends', () => {
   )
 })
 
+test('formatStatus() shows nothing that acts on a terminal of what is said of the process', () => {
+  const status = { ...sampleStatus, configFile: '/etc/\u001b[2Jlb.yaml', version: '1\u202e' }
+  assert.match(formatStatus(status), /^mcs-lb 1·, .*\nfile {9}\/etc\/·\[2Jlb\.yaml, /)
+})
+
 test('formatBytes() keeps one digit and knows where units end', () => {
   assert.deepEqual([0, 1023, 1024, 1536, 2 ** 40, 2 ** 70].map(formatBytes), [
     '0 B',
