@@ -280,7 +280,7 @@ class SourceFollower implements Discovery {
 
   #lose(error: unknown): void {
     if (this.#closed) return
-    this.#set.lose()
+    this.#set.lose(performance.now())
     this.#enter('lost', this.#source?.describe(error) ?? (error instanceof Error ? error.message : String(error)))
   }
 
@@ -306,7 +306,7 @@ class SourceFollower implements Discovery {
       const { gone, alive } = await this.#bounded(async (source) => (await source.confirm?.(due)) ?? nobody)
       if (this.#closed) return
       for (const [address, deadlineMs] of alive) this.#set.prolong(address, deadlineMs)
-      const { changed } = this.#set.expire(gone)
+      const { changed } = this.#set.expire(gone, performance.now())
       this.#tellHeldBack()
       if (changed) this.#publish()
     } catch (error) {

@@ -32,16 +32,23 @@ const familyTimeoutMs = 5_000
 /** Resolvers that a reason names. */
 const maxNamed = 3
 
+const nobody: ReadonlySet<Family> = new Set()
+
 const recordOf = { ipv4: 'A', ipv6: 'AAAA' } as const
 
-/** Asks for the addresses of `host`, each family by itself, and notes in `known` what they are. */
+/**
+ * Asks for the addresses of `host`, each family by itself, and notes in `known` what they are. Those that are `silent`
+ * are not asked for: they have failed.
+ */
 export async function lookUp(
   resolver: dns.Resolver,
   host: string,
   families: readonly Family[],
   known: KnownHosts,
+  silent: ReadonlySet<Family> = nobody,
 ): Promise<Lookup> {
-  const answers = await Promise.allSettled(families.map((family) => askFamily(resolver, host, family)))
+  const ask = async (family: Family) => (silent.has(family) ? noAnswer() : askFamily(resolver, host, family))
+  const answers = await Promise.allSettled(families.map(ask))
   const isLost = answers.every(({ status }) => status === 'rejected')
   const failures: LookupError[] = []
   let ttlMs = Number.POSITIVE_INFINITY
@@ -67,9 +74,18 @@ export async function lookUp(
 function askFamily(resolver: dns.Resolver, host: string, family: Family) {
   const options = { ttl: true } as const
   const answer = family === 'ipv4' ? resolver.resolve4(host, options) : resolver.resolve6(host, options)
-  return resolveBy(orNothing(answer), familyTimeoutMs, () => {
-    throw Object.assign(new Error('no answer'), { code: 'ETIMEOUT' })
-  })
+  return resolveBy(orNothing(answer), familyTimeoutMs, noAnswer)
+}
+
+function noAnswer(): never {
+  throw Object.assign(new Error('no answer'), { code: 'ETIMEOUT' })
+}
+
+/** Families for which nobody has answered in time, whatever the name: to ask for more would take as long each time. */
+export function silentIn(lookups: readonly Lookup[]): Family[] {
+  const isSilent = ({ failures }: Lookup, family: Family) =>
+    failures.some((failure) => failure.family === family && failure.code === 'ETIMEOUT')
+  return (['ipv4', 'ipv6'] as const).filter((family) => lookups.every((lookup) => isSilent(lookup, family)))
 }
 
 /** That there is nothing is an answer as well. */

@@ -10,6 +10,7 @@ import {
   lookUp,
   orNothing,
   printable,
+  silentIn,
 } from './dns-lookup.ts'
 import { parseFields } from './member.ts'
 import type { Source, SourceContext, SourceRead } from './source.ts'
@@ -89,13 +90,14 @@ export function dnsSource(config: DnsConfig, context: SourceContext): Source {
     for (const name of known.keys()) if (!names.has(name)) known.delete(name)
     const hosts = new Map<string, readonly string[]>()
     const failures: LookupError[] = []
+    const silent = new Set<Family>()
     let ttlMs = Number.POSITIVE_INFINITY
     let isLost = true
     const list = [...names]
     for (let from = 0; from < list.length; from += lookupsAtOnce) {
       const some = list.slice(from, from + lookupsAtOnce)
       const lookups = await Promise.all(
-        some.map((name) => lookUp(resolver, name, familiesOf('address'), knownOf(name))),
+        some.map((name) => lookUp(resolver, name, familiesOf('address'), knownOf(name), silent)),
       )
       for (const [index, lookup] of lookups.entries()) {
         hosts.set(some[index]!, lookup.hosts)
@@ -103,6 +105,7 @@ export function dnsSource(config: DnsConfig, context: SourceContext): Source {
         ttlMs = Math.min(ttlMs, lookup.ttlMs)
         isLost &&= lookup.isLost
       }
+      for (const family of silentIn(lookups)) silent.add(family)
     }
     const targets = services.map((service) => ({ ...service, hosts: hosts.get(service.name) ?? [] }))
     return { targets, failures, isLost, ttlMs }

@@ -71,8 +71,13 @@ export class MemberSet {
   #heldBack: HeldBack | undefined
   /** What the last read lacked, and since when it lacks just these. */
   #vanished: { readonly keys: readonly string[]; readonly sinceMs: number } | undefined
-  /** How many there were when a loss began that is held back for their number: newcomers since then do not make it small. */
-  #countBeforeLoss: number | undefined
+  /**
+   * Who was a member when a loss began that is held back for its size: newcomers since then do not make it small, and
+   * their comings and goings do not make it another.
+   */
+  #baseOfLoss: ReadonlySet<string> | undefined
+  /** When the source was lost, or showed nobody, and has not shown anybody since. */
+  #lostAtMs: number | undefined
   /** Until when a source that came back may lack members; undefined during a gap. */
   #settledAtMs: number | undefined
 
@@ -102,8 +107,9 @@ export class MemberSet {
   }
 
   /** The source failed or shows nothing: everything stays, and what ran out meanwhile is not held against a member. */
-  lose(): void {
+  lose(nowMs: number): void {
     this.#settledAtMs = undefined
+    this.#lostAtMs ??= nowMs
     for (const entry of this.#entries.values()) {
       entry.deadlineMs = undefined
       if (entry.standing === 'shown') entry.standing = 'unseen'
@@ -121,9 +127,10 @@ export class MemberSet {
   /** Takes what a read has shown. Of two with one address the later deadline counts. */
   update(found: readonly FoundMember[], nowMs: number): SetChange {
     if (found.length === 0) {
-      this.lose()
+      this.lose(nowMs)
       return { changed: false, tooMany: 0 }
     }
+    this.#skipGap(nowMs)
     this.#settledAtMs ??= nowMs + this.#settleMs
     const shown = byAddress(found)
     const next = new Map<string, Entry>()
@@ -149,25 +156,44 @@ export class MemberSet {
 
   /** Of those that vanished, the ones that stay for now. */
   #heldOf(vanished: readonly [string, Entry][], nowMs: number): readonly [string, Entry][] {
-    const native = vanished.filter(([, entry]) => isNative(entry))
-    const countBefore = this.#countBeforeLoss ?? [...this.#entries.values()].filter(isNative).length
-    const isMany = native.length > Math.max(1, countBefore * this.#limits.maxRemoval)
+    const base = this.#baseOf(vanished)
+    const keys = vanished.flatMap(([key]) => (base.has(key) ? [key] : [])).sort()
     const before = this.#vanished
-    const keys = native.map(([key]) => key).sort()
     const sinceMs = before !== undefined && isDeepStrictEqual(before.keys, keys) ? before.sinceMs : nowMs
     this.#vanished = { keys, sinceMs }
     const settledAtMs = this.#settledAtMs ?? nowMs
     const untilMs = sinceMs + this.#limits.holdBackMs
-    const holdsMany = isMany && nowMs < untilMs
-    this.#countBeforeLoss = holdsMany ? countBefore : undefined
-    const held = vanished.filter(([, { standing }]) =>
-      standing === 'foreign' ? nowMs < settledAtMs : holdsMany || (standing === 'unseen' && nowMs < settledAtMs),
+    const holdsMany = this.#isMany(keys.length, base.size) && nowMs < untilMs
+    this.#baseOfLoss = holdsMany ? base : undefined
+    const held = vanished.filter(
+      ([key, { standing }]) => (holdsMany && base.has(key)) || (standing !== 'shown' && nowMs < settledAtMs),
     )
     this.#heldBack =
       held.length === 0
         ? undefined
         : { removed: held.map(([key]) => key).sort(), sinceMs, untilMs: holdsMany ? untilMs : settledAtMs }
     return held
+  }
+
+  /** Who counts as lost: the members that there were when the loss began, and newcomers where many of these go as well. */
+  #baseOf(vanished: readonly [string, Entry][]): ReadonlySet<string> {
+    const native = [...this.#entries].filter(([, entry]) => isNative(entry)).map(([key]) => key)
+    const base = this.#baseOfLoss ?? new Set(native)
+    const isNew = (key: string) => !base.has(key)
+    const lost = vanished.filter(([key, entry]) => isNative(entry) && isNew(key))
+    return this.#isMany(lost.length, native.filter(isNew).length) ? new Set([...base, ...native]) : base
+  }
+
+  #isMany(lost: number, of: number): boolean {
+    return lost > Math.max(1, of * this.#limits.maxRemoval)
+  }
+
+  /** The time in which nobody could be seen does not count for a loss that is held back. */
+  #skipGap(nowMs: number): void {
+    if (this.#lostAtMs === undefined) return
+    const gapMs = nowMs - this.#lostAtMs
+    this.#lostAtMs = undefined
+    if (this.#vanished !== undefined) this.#vanished = { ...this.#vanished, sinceMs: this.#vanished.sinceMs + gapMs }
   }
 
   /** When the next member's own time is over; Infinity where none is. */
@@ -189,10 +215,10 @@ export class MemberSet {
   }
 
   /** Removes due members that the source confirmed to be gone. Where nobody would be left, they stay without a deadline. */
-  expire(gone: readonly string[]): SetChange {
+  expire(gone: readonly string[], nowMs: number): SetChange {
     const present = new Set(gone.filter((key) => this.#entries.has(key)))
     if (present.size === this.#entries.size) {
-      this.lose()
+      this.lose(nowMs)
       return { changed: false, tooMany: 0 }
     }
     for (const key of present) this.#entries.delete(key)

@@ -28,6 +28,8 @@ export class DnsServer {
   readonly failing = new Set<string>()
   /** Types for which it fails, whatever the name. */
   readonly failingTypes = new Set<DnsRecord['type']>()
+  /** Types for which it does not answer, whatever the name. */
+  readonly droppedTypes = new Set<DnsRecord['type']>()
   /** Questions it ever got. */
   questions = 0
 
@@ -35,7 +37,9 @@ export class DnsServer {
     this.#socket = socket
     socket.on('message', (query, { port, address }) => {
       this.questions++
-      if (this.mode !== 'silent') socket.send(this.#answer(query), port, address)
+      const { type } = readQuestion(query)
+      const isDropped = [...this.droppedTypes].some((dropped) => typeNumbers[dropped] === type)
+      if (this.mode !== 'silent' && !isDropped) socket.send(this.#answer(query), port, address)
     })
   }
 
@@ -53,8 +57,7 @@ export class DnsServer {
   }
 
   #answer(query: Buffer): Buffer {
-    const { name, end } = readName(query)
-    const type = query.readUInt16BE(end)
+    const { name, type, end } = readQuestion(query)
     const known = this.records.get(name)
     const wanted = (known ?? []).filter((record) => typeNumbers[record.type] === type)
     const header = Buffer.alloc(12)
@@ -68,6 +71,11 @@ export class DnsServer {
     const question = query.subarray(12, end + 4)
     return Buffer.concat([header, question, ...(rcode === 0 ? wanted.map(encodeRecord) : [])])
   }
+}
+
+function readQuestion(query: Buffer): { name: string; type: number; end: number } {
+  const { name, end } = readName(query)
+  return { name, type: query.readUInt16BE(end), end }
 }
 
 function readName(query: Buffer): { name: string; end: number } {

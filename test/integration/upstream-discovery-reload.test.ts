@@ -250,5 +250,5 @@ ${Array.from({ length: n }, (_, i) => `  u${i}: { servers: ${servers}, discovery
   // Once others need fewer, the rest get theirs.
   write(light!, 2500, () => 1)
   const all = [4098, ...Array.from({ length: 16 }, () => 2502)]
-  await waitUntil('all have a place', async () => String(await backends()) === String(all), 20_000)
+  await waitUntil('all have a place', async () => String(await backends()) === String(all), 60_000)
 })

@@ -214,6 +214,26 @@ for (const [record, ofName] of [
 
 // Records above maxMembers were cut off before anybody looked whether they were members: servers that answer in another
 // order each time, as most do, exchanged backends at every read, and nothing was counted.
+// Each sixteen targets took seconds: the whole read had no end in time, and there was no backend.
+test('startDiscovery() finds many targets of SRV records though nobody answers for their IPv6 addresses', async (t) => {
+  const server = await DnsServer.start(t)
+  const names = Array.from({ length: 100 }, (_, index) => `t${index}.test`)
+  server.records.set(
+    'chat.test',
+    names.map((name) => srv(name, 9100, 0, 1)),
+  )
+  for (const [index, name] of names.entries()) server.records.set(name, [a(`10.0.0.${index + 1}`)])
+  server.droppedTypes.add('AAAA')
+  const followed = followName(t, server, { record: 'srv' })
+  await waitUntil('all are found', () => followed.addresses().length === names.length)
+  const { state, reason } = followed.discovery.status()
+  assert.equal(state, 'good')
+  assert.match(
+    reason,
+    /^Cannot look up the AAAA records of t\d+\.test, a target of chat\.test: no server answered in time/,
+  )
+})
+
 test('startDiscovery() keeps the same targets of SRV records above maxMembers, and counts the others', async (t) => {
   const server = await DnsServer.start(t)
   const services = [1, 2, 3, 4, 5, 6].map((index) => srv(`t${index}.test`, 9100, 0, 1))

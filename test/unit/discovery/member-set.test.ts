@@ -75,6 +75,38 @@ test('MemberSet.update() goes on holding a loss back however many join meanwhile
   assert.deepEqual(hosts(set), [1, 6, 7, 8, 9])
 })
 
+// Each change of the newcomers began the time anew, and held back whoever of them had gone: dead members piled up.
+test('MemberSet.update() holds a loss back no longer for the comings and goings of newcomers', () => {
+  const set = setOf([1, 2, 3, 4])
+  for (let second = 1; second <= 59; second++) {
+    set.update(found([4, 10 + second, 100, 101, 102]), 1000 * second)
+    assert.equal(set.members.length, 8)
+  }
+  assert.deepEqual(set.heldBack, { removed: [1, 2, 3].map(address), sinceMs: 1000, untilMs: 61_000 })
+  set.update(found([4, 70, 100, 101, 102]), 61_000)
+  assert.deepEqual(hosts(set).sort(), [100, 101, 102, 4, 70])
+})
+
+test('MemberSet.update() holds back a loss of many newcomers with that which is held back already', () => {
+  const set = setOf([1, 2, 3, 4])
+  set.update(found([4, 5, 6, 7, 8]), 1000)
+  set.update(found([4]), 30_000)
+  assert.deepEqual(set.heldBack, { removed: [1, 2, 3, 5, 6, 7, 8].map(address), sinceMs: 30_000, untilMs: 90_000 })
+})
+
+// The first read after ten minutes without the source believed a loss that had been seen for a second.
+test('MemberSet.update() does not count the time without the source for a loss that is held back', () => {
+  const set = setOf([1, 2, 3, 4], { settleMs: 0 })
+  set.update(found([1]), 1000)
+  set.update(found([1]), 2000)
+  set.lose(3000)
+  set.update([], 4000)
+  set.update(found([1]), 600_000)
+  assert.deepEqual(set.heldBack, { removed: [2, 3, 4].map(address), sinceMs: 598_000, untilMs: 658_000 })
+  set.update(found([1]), 658_000)
+  assert.deepEqual(hosts(set), [1])
+})
+
 test('MemberSet.update() does not count members of another source among those of whom many are lost', () => {
   const set = restored([11, 12, 13, 14, 15, 16, 17, 18], 'foreign')
   set.update(found([1, 2, 3, 4]), 1000)
@@ -126,7 +158,7 @@ test('MemberSet.expire() removes confirmed members at once and goes on holding t
   set.update(found([4], 10_000), 1000)
   assert.deepEqual(set.due(5000), [1, 2, 3].map(address))
   set.prolong(address(3), 9000)
-  assert.equal(set.expire([1, 2].map(address)).changed, true)
+  assert.equal(set.expire([1, 2].map(address), 5000).changed, true)
   assert.deepEqual(hosts(set), [3, 4])
   assert.deepEqual(set.heldBack?.removed, [address(3)])
   assert.equal(set.nextDeadlineMs, 9000)
@@ -134,14 +166,14 @@ test('MemberSet.expire() removes confirmed members at once and goes on holding t
 
 test('MemberSet.expire() keeps everybody when nobody would be left', () => {
   const set = setOf([1, 2], {}, 5000)
-  assert.equal(set.expire([1, 2].map(address)).changed, false)
+  assert.equal(set.expire([1, 2].map(address), 5000).changed, false)
   assert.deepEqual(hosts(set), [1, 2])
   assert.equal(set.nextDeadlineMs, Number.POSITIVE_INFINITY)
 })
 
 test('MemberSet.lose() makes deadlines that pass while the source is away count for nothing', () => {
   const set = setOf([1, 2, 3, 4], {}, 5000)
-  set.lose()
+  set.lose(6000)
   assert.deepEqual(set.due(9000), [])
   // A registry that was restarted empty fills one by one.
   set.update(found([1], 15_000), 10_000)
@@ -210,7 +242,7 @@ test('MemberSet.lose() gives a source that comes back its time to show everybody
   // One that it has shown since then and that leaves is gone, as ever.
   set.update(found([1, 3]), 3000)
   assert.deepEqual(hosts(set), [1, 3])
-  set.lose()
+  set.lose(1)
   set.update(found([1]), 20_000)
   set.update(found([1]), 30_000)
   assert.deepEqual(hosts(set), [1])
