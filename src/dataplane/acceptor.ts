@@ -100,10 +100,16 @@ export class Acceptor {
     })
   }
 
-  /** Lets go of all sockets, since this worker no longer serves. Other workers go on accepting from them. */
+  /**
+   * Lets go of all sockets, since this worker no longer serves. Other workers go on accepting from them; but whoever
+   * waits by now is accepted here, as epoll may have woken this worker for them and none of the others.
+   */
   leave(): void {
     this.#doors.forEach((door, index) => {
-      if (door !== undefined) this.#drop(door, index)
+      if (door === undefined) return
+      this.#unwatch(door)
+      this.#acceptSome(door, MAX_LAST_ACCEPTS, this.#core.current!.snapshot.connectionLimit)
+      this.#drop(door, index)
     })
   }
 

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { Reactor } from '#src/dataplane/reactor.js'
 import { defaultTuning } from '#src/dataplane/tuning.js'
 import { noHostility } from './adversary.ts'
+import { MainEvent } from './main-thread.ts'
 import { Random } from './random.ts'
 import { createSnapshot, Memory, type Rig, startReactor } from './rig.ts'
 import { type Client, SimKernel, type Surroundings } from './sim-kernel.ts'
@@ -33,6 +34,15 @@ test(`Reactor gives back everything that ${MANY} connections held`, () => {
   assert.equal(crowd.reactor.core.timers.armed, 0)
   assert.equal(crowd.reactor.core.pool.used, 0)
   assert.equal(crowd.kernel.descriptors.sockets, 0)
+})
+
+// A worker that left might have been the one that epoll had woken: its clients waited until the next one came.
+test('Reactor accepts whoever waits when its worker leaves', () => {
+  const crowd = new Crowd(20)
+  crowd.connectSome(10)
+  crowd.leave(10)
+  assert.equal(crowd.waiting, 0)
+  assert.equal(crowd.reactor.core.slots.used, 20)
 })
 
 /** What the reactor did while BUSY of `connections` clients sent one message each. */
@@ -131,18 +141,36 @@ class Crowd implements Surroundings {
     return this.#rig.reactor
   }
 
+  /** Clients that nobody has accepted. */
+  get waiting(): number {
+    return this.#listener.waiting.length
+  }
+
   connectAll(): void {
-    this.#turn()
-    while (this.clients.length < this.#count) {
-      const socket = this.kernel.createSocket('client')
-      socket.remote = this.#client
-      socket.establish()
-      this.clients.push(socket)
-      while (!this.#listener.offer(socket)) this.#turn()
-    }
-    while (this.#listener.waiting.length > 0) this.#turn()
-    this.settle()
+    this.connectSome(this.#count)
     assert.equal(this.reactor.core.slots.used, this.#count)
+  }
+
+  connectSome(count: number): void {
+    this.#turn()
+    for (let i = 0; i < count; i++) this.#offer()
+    while (this.waiting > 0) this.#turn()
+    this.settle()
+  }
+
+  /** So many clients come, and the worker is told that it is one too many before it looks after them. */
+  leave(count: number): void {
+    for (let i = 0; i < count; i++) this.#offer()
+    this.#rig.main.fire(MainEvent.retire)
+    this.settle()
+  }
+
+  #offer(): void {
+    const socket = this.kernel.createSocket('client')
+    socket.remote = this.#client
+    socket.establish()
+    this.clients.push(socket)
+    while (!this.#listener.offer(socket)) this.#turn()
   }
 
   endAll(): void {
