@@ -93,6 +93,8 @@ class SourceFollower implements Discovery {
   #lastGoodReadMs: number | null = null
   #found = 0
   #restored: boolean
+  /** Whether those who were believed at the start are of this source. */
+  readonly #isSameSource: boolean
   #refused: Partial<Record<RefusalReason, number>> = {}
   #readTimer: NodeJS.Timeout | undefined
   #readDueMs = Number.POSITIVE_INFINITY
@@ -126,7 +128,8 @@ class SourceFollower implements Discovery {
         this.#log.tell('warn', `Cannot ${action} the last good members`, { path, error: String(error) }),
     })
     // What a file or DNS says is whole from its first read on: against that, what an earlier process left counts nothing.
-    const isSameSource = this.#lastGood.isSameSource && fillsUp(config)
+    this.#isSameSource = (options.known ?? this.#lastGood).isSameSource
+    const isSameSource = this.#isSameSource && fillsUp(config)
     this.#restore(options.known ?? { members: this.#lastGood.restored, isSameSource })
     this.#restored = this.members.length > 0
     this.#scheduleRead(0)
@@ -256,7 +259,7 @@ class SourceFollower implements Discovery {
     return {
       filter: this.#filter,
       isMember: (address) => this.#set.has(address),
-      members: () => this.members,
+      members: () => (this.#isSameSource ? this.members : this.#set.shown()),
       now: () => performance.now(),
       hint: () => this.#hint(),
     }

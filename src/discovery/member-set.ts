@@ -95,6 +95,11 @@ export class MemberSet {
     return this.#heldBack
   }
 
+  /** Members that the last read showed. */
+  shown(): ServerConfig[] {
+    return [...this.#entries.values()].flatMap(({ standing, server }) => (standing === 'shown' ? [server] : []))
+  }
+
   has(address: string): boolean {
     return this.#entries.has(address)
   }

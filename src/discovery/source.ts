@@ -46,7 +46,7 @@ export interface SourceContext {
   readonly filter: MemberFilter
   /** Whether an address is a member now. */
   isMember(address: string): boolean
-  /** Who is believed now. */
+  /** Who is believed now, but for those whom another source has told. */
   members(): readonly ServerConfig[]
   /** Milliseconds of a clock that does not jump. */
   now(): number
