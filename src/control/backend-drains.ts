@@ -11,11 +11,20 @@ export interface DrainedBackend {
   readonly id: number
 }
 
+/** Live connections of a backend that are ended. */
+export interface EndedConnections {
+  readonly connections: number
+  readonly cause: number
+  /** The word under which they end: that of the file when the drain began. */
+  readonly action: ConnectionAction
+  /** Whether others of it were ended before, since it is gone. */
+  readonly isAgain: boolean
+}
+
 export interface BackendDrainsOptions<Backend extends DrainedBackend> {
   readonly table: BackendTable
   readonly endConnections: (rows: readonly number[], cause: number) => void
-  /** So many connections of a backend are ended. `isAgain`: others of it were before, since it is gone. */
-  readonly onEnded: (backend: Backend, connections: number, cause: number, isAgain: boolean) => void
+  readonly onEnded: (backend: Backend, ended: EndedConnections) => void
 }
 
 /** Times are of the monotonic clock. */
@@ -45,7 +54,7 @@ export class BackendDrains<Backend extends DrainedBackend> {
     if (action === 'keep' || table.active(row) === 0) return
     if (action === 'close') {
       this.cancel(row)
-      this.#end(backend, cause, false)
+      this.#end(backend, action, cause, false)
       return
     }
     if (!this.#drains.has(row)) this.#drain(backend, performance.now(), drainMs, cause)
@@ -73,7 +82,7 @@ export class BackendDrains<Backend extends DrainedBackend> {
   #drain(backend: Backend, beganAtMs: number, drainMs: number, cause: number): void {
     const endsAtMs = beganAtMs + drainMs
     const timeLeftMs = Math.max(0, endsAtMs - performance.now())
-    const timer = setTimeout(() => this.#end(backend, cause, false), timeLeftMs).unref()
+    const timer = setTimeout(() => this.#end(backend, 'drain', cause, false), timeLeftMs).unref()
     this.#drains.set(backend.row, { timer, beganAtMs, endsAtMs })
   }
 
@@ -81,16 +90,16 @@ export class BackendDrains<Backend extends DrainedBackend> {
    * Ends them now. Of a backend that is gone again and again while there are any: a client that was accepted before it
    * went may be given to it later.
    */
-  #end(backend: Backend, cause: number, isAgain: boolean): void {
+  #end(backend: Backend, action: ConnectionAction, cause: number, isAgain: boolean): void {
     const { row, id } = backend
     const { table, endConnections, onEnded } = this.#options
     this.#drains.delete(row)
     const connections = table.active(row)
     if (table.id(row) !== id || connections === 0) return
-    onEnded(backend, connections, cause, isAgain)
+    onEnded(backend, { connections, cause, action, isAgain })
     endConnections([row], cause)
     if (cause !== CauseCode.backendRemoved) return
-    const timer = setTimeout(() => this.#end(backend, cause, true), LOOK_AGAIN_MS).unref()
+    const timer = setTimeout(() => this.#end(backend, action, cause, true), LOOK_AGAIN_MS).unref()
     const beganAtMs = performance.now()
     this.#drains.set(row, { timer, beganAtMs, endsAtMs: beganAtMs + LOOK_AGAIN_MS })
   }

@@ -97,7 +97,9 @@ export class BackendStates {
     const backend = [...this.#backends.values()].find((candidate) => candidate.row === row && candidate.id === id)
     if (backend === undefined || backend.isEjected) return
     const { upstream } = backend
-    const total = upstream.groups.flatMap(({ backends }) => backends).filter(mayServe).length
+    const total = upstream.groups
+      .flatMap(({ backends }) => backends)
+      .filter((other) => other === backend || mayServe(other)).length
     const nowMs = performance.now()
     const verdict = upstream.ejections?.noteFailing(backend.key, nowMs, total)
     const failed = { ...this.#describe(backend), reason: failureText(report) }

@@ -3,6 +3,7 @@ import { errnoName } from '../kernel/errno.ts'
 import { CauseCode } from '../model/cause.ts'
 import { BACKUP_PRIORITY } from '../model/config.ts'
 import type { Logger } from '../observe/logger.ts'
+import type { EndedConnections } from './backend-drains.ts'
 import { countBackends, type UpstreamHealth } from './upstream-state.ts'
 import { wallTimeIn } from './wall-time.ts'
 
@@ -96,17 +97,14 @@ export function logPanics(log: Logger, { name, panics: before }: UpstreamHealth,
 /** Tells why live connections of a backend end. */
 export function logEnded(
   log: Logger,
-  backend: { readonly name: string; readonly upstream: UpstreamHealth },
-  connections: number,
-  cause: number,
-  isAgain: boolean,
+  { name, upstream }: { readonly name: string; readonly upstream: UpstreamHealth },
+  { connections, cause, action, isAgain }: EndedConnections,
 ): void {
-  const { onRemoved, onUnhealthy } = backend.upstream.config.connections
-  const fields = { upstream: backend.upstream.name, backend: backend.name, connections }
+  const fields = { upstream: upstream.name, backend: name, connections }
   const level = isAgain ? 'debug' : 'info'
   if (cause === CauseCode.backendRemoved) {
-    log[level]('Connections are ended: their backend was taken out of the upstream', { ...fields, onRemoved })
-  } else log[level]('Connections are ended: their backend is down', { ...fields, onUnhealthy })
+    log[level]('Connections are ended: their backend was taken out of the upstream', { ...fields, onRemoved: action })
+  } else log[level]('Connections are ended: their backend is down', { ...fields, onUnhealthy: action })
 }
 
 function priorityText(priority: number): number | 'backup' {

@@ -69,9 +69,11 @@ export class DiscoveryLog {
 
   #stays(state: SourceState, reason: string, members: number, nowMs: number): void {
     const kind = kindOf(reason)
-    if (kind === this.#toldKind || nowMs - this.#reasonToldAtMs < reasonPauseMs) return
+    if (kind === this.#toldKind) return
+    // What works again is told at once: the next read may be an hour away.
+    if (reason !== '' && nowMs - this.#reasonToldAtMs < reasonPauseMs) return
     this.#toldKind = kind
-    this.#reasonToldAtMs = nowMs
+    if (reason !== '') this.#reasonToldAtMs = nowMs
     const fields = { reason, source: this.#source, members }
     if (state === 'lost') this.tell('warn', 'Discovery is without its source for another reason', fields)
     else if (state === 'good' && reason === '') this.tell('info', 'Discovery reads all of its source again', {})

@@ -260,6 +260,21 @@ test('The only backend that can serve does not sit out', async (t) => {
   assert.equal(await tryGreeting(t, port), 'back')
 })
 
+// It was called the only backend that could serve, though it was the other one.
+test('A draining backend that fails its sticky clients sits out, as another can serve', async (t) => {
+  const port = await freeListenerPort()
+  const leaving = await NamedBackend.start(t, 'leaving', port)
+  const other = await NamedBackend.start(t, 'other')
+  const upstream = (state: string) => `{ sticky: { ttl: 1h }, outlier: { consecutiveFailures: 1 },
+    servers: [{ address: "${leaving.address}", state: ${state} }, { address: "${other.address}" }] }`
+  const setup = await start(t, upstream('ready'))
+  assert.equal(await tryGreeting(t, setup.port), 'leaving')
+  await setup.reload(upstream('drain'))
+  leaving.stop()
+  assert.equal(await tryGreeting(t, setup.port), 'other')
+  await setup.lb.logged(/A backend is ejected/)
+})
+
 test('Whoever sits out is tried again when nobody else is left, unless all may sit out', async (t) => {
   const dead = await freeListenerPort()
   const { address } = await NamedBackend.start(t, 'other')

@@ -17,7 +17,8 @@ function start(t: test.TestContext) {
   const drains = new BackendDrains({
     table,
     endConnections: (rows, cause) => ended.push(`${rows} ${cause}`),
-    onEnded: ({ id }, connections, cause, isAgain) => told.push(`${connections} of ${id}: ${cause} ${isAgain}`),
+    onEnded: ({ id }, { connections, cause, action, isAgain }) =>
+      told.push(`${connections} of ${id}: ${cause} ${action} ${isAgain}`),
   })
   return { table, ended, told, drains, pass: (ms: number) => t.mock.timers.tick(ms) }
 }
@@ -80,7 +81,11 @@ test('BackendDrains ends connections to a backend that is gone again and again, 
   pass(1000)
   assert.equal(ended.length, 3)
   const cause = CauseCode.backendRemoved
-  assert.deepEqual(told, [`1 of 30: ${cause} false`, `1 of 30: ${cause} true`, `1 of 30: ${cause} true`])
+  assert.deepEqual(told, [
+    `1 of 30: ${cause} close false`,
+    `1 of 30: ${cause} close true`,
+    `1 of 30: ${cause} close true`,
+  ])
   table.release(backend.row)
   pass(1000)
   table.acquire(backend.row, 1)

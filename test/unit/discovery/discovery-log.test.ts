@@ -58,6 +58,8 @@ test('DiscoveryLog.enters() tells of a part that cannot be read, and when it can
   reads('', 2)
   reads('', 3)
   reads('the AAAA records: no answer', 10_002)
+  reads('', 10_003)
+  reads('the AAAA records: no answer', 10_004)
   assert.deepEqual(
     events.map(({ level, message }) => `${level} ${message}`),
     [
@@ -65,6 +67,7 @@ test('DiscoveryLog.enters() tells of a part that cannot be read, and when it can
       'warn Discovery reads a part of its source only; what it had of the rest stays',
       'info Discovery reads all of its source again',
       'warn Discovery reads a part of its source only; what it had of the rest stays',
+      'info Discovery reads all of its source again',
     ],
   )
 })
