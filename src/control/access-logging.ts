@@ -32,7 +32,7 @@ export class AccessLogging {
       names: {
         listener: (row) => this.#rows().listeners.nameOf(row),
         upstream: (row) => this.#rows().upstreams.nameOf(row),
-        backend: (id) => this.#rows().backends.nameOfId(id),
+        backend: (id) => this.#rows().backends.nameOfId(id) ?? 'unknown',
       },
       log: this.#log,
     })

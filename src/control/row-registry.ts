@@ -16,7 +16,7 @@ interface Entry {
   hasServed: boolean
 }
 
-/** How many owners that are gone can still be named: logs speak of them a while longer. */
+/** How many owners that are gone can still be named: logs and sticky entries speak of them a while longer. */
 const MAX_FORMER_NAMES = 65_536
 
 export interface RowRegistryOptions {
@@ -104,9 +104,9 @@ export class RowRegistry {
     return this.#names[row] ?? 'unknown'
   }
 
-  /** The name of an owner, former ones included for a long while. */
-  nameOfId(id: number): string {
-    return this.#namesById.get(id) ?? 'unknown'
+  /** The name of an owner, wherever its row is; of those that are gone, the 65,536 that went last have theirs. */
+  nameOfId(id: number): string | undefined {
+    return this.#namesById.get(id)
   }
 
   /**

@@ -4,9 +4,7 @@ import { Libc } from '../kernel/libc.ts'
 import type { Config, StickyConfig } from '../model/config.ts'
 import type { Snapshot, UpstreamSnapshot } from '../model/snapshot.ts'
 import type { Logger } from '../observe/logger.ts'
-import type { BackendTable } from '../shared/backend-table.ts'
 import type { ClientTable } from '../shared/client-table.ts'
-import { BackendNames } from './backend-names.ts'
 import type { Prepared } from './load-balancer.ts'
 import { createRedisHash } from './redis-hash.ts'
 import type { RowRegistry } from './row-registry.ts'
@@ -43,7 +41,6 @@ interface WantedPlace {
 export interface StickyKeeperParts {
   /** There is one once a configuration is to be followed. */
   readonly clients: () => ClientTable
-  readonly table: BackendTable
   readonly backends: RowRegistry
   readonly log: Logger
 }
@@ -52,7 +49,6 @@ export interface StickyKeeperParts {
 export class StickyKeepers {
   readonly #parts: StickyKeeperParts
   readonly #kernel = new Libc()
-  readonly #backendNames = new BackendNames()
   /** By place, as text. */
   readonly #keepers = new Map<string, Keeper>()
 
@@ -106,7 +102,6 @@ export class StickyKeepers {
     const persistence = new StickyPersistence({
       table: this.#parts.clients(),
       names: this.#namesOver(() => keeper.kept),
-      backendNames: this.#backendNames,
       store: this.#storeOf(persist, redis),
       upstreamNames: () => keeper.kept.map(({ upstream }) => upstream.name),
       log: this.#parts.log,
@@ -139,11 +134,11 @@ export class StickyKeepers {
 
   /** What ties names to rows, of these upstreams. */
   #namesOver(kept: () => readonly Kept[]): StickyNames {
-    const { backends, table } = this.#parts
+    const { backends } = this.#parts
     return {
       upstreamAt: (row) => kept().find(({ upstream }) => upstream.row === row)?.upstream,
       upstreamNamed: (name) => kept().find(isNamed(name))?.upstream,
-      backendAt: (row, id) => (table.id(row) === id ? backends.nameOfId(id) : undefined),
+      backendNameOf: (id) => backends.nameOfId(id),
       backendNamed: ({ row }, name) => {
         const members = kept().find(({ upstream }) => upstream.row === row)?.snapshot.membership.backends
         const backend = members?.find((one) => one.name === name)

@@ -4,7 +4,6 @@ import type { SourcePrefix } from '../model/config.ts'
 import type { Logger } from '../observe/logger.ts'
 import { ClientKey } from '../shared/client-key.ts'
 import type { ClientEntry, ClientTable } from '../shared/client-table.ts'
-import type { BackendNames } from './backend-names.ts'
 import { clientText, type StickyRecord, setClientText } from './sticky-record.ts'
 import type { StickyStore } from './sticky-store.ts'
 
@@ -27,12 +26,12 @@ export interface StickyUpstream {
   readonly sourcePrefix: SourcePrefix
 }
 
-/** What ties rows to names at the moment. Undefined where nothing has that row or name. */
+/** What ties rows and incarnations to names. Undefined where nothing has that row or name, or it is known no more. */
 export interface StickyNames {
   upstreamAt(row: number): StickyUpstream | undefined
   upstreamNamed(name: string): StickyUpstream | undefined
-  /** The backend's name if the row is still that incarnation's. */
-  backendAt(row: number, incarnation: number): string | undefined
+  /** The backend's name, whether it has a row or is gone: its clients find it again when it comes back. */
+  backendNameOf(incarnation: number): string | undefined
   backendNamed(
     upstream: StickyUpstream,
     name: string,
@@ -42,8 +41,6 @@ export interface StickyNames {
 export interface StickyPersistenceParts {
   readonly table: ClientTable
   readonly names: StickyNames
-  /** Of all stores, so that an upstream that moves to another one keeps the clients of its former backends. */
-  readonly backendNames: BackendNames
   readonly store: StickyStore
   /** Names of the upstreams whose entries the store keeps, for the log. */
   upstreamNames(): readonly string[]
@@ -281,13 +278,13 @@ export class StickyPersistence {
     }
   }
 
-  /** Undefined for one of another store, one that is over, and one whose backend never had a name here. */
-  #toRecord({ key, row, incarnation, lastUseMs }: ClientEntry): StickyRecord | undefined {
-    const { backendNames, names, nowMs, wallClockMs } = this.#parts
+  /** Undefined for one of another store, one that is over, and one whose backend has been gone for too long. */
+  #toRecord({ key, incarnation, lastUseMs }: ClientEntry): StickyRecord | undefined {
+    const { names, nowMs, wallClockMs } = this.#parts
     const upstream = names.upstreamAt(key.upstreamRow)
     if (upstream === undefined) return undefined
     const leftMs = lastUseMs + upstream.ttlMs - nowMs()
-    const backend = backendNames.nameOf(row, incarnation, names.backendAt(row, incarnation))
+    const backend = names.backendNameOf(incarnation)
     if (leftMs <= 0 || backend === undefined) return undefined
     const expiresAtMs = Math.round(wallClockMs() + leftMs)
     return { upstream: upstream.name, client: clientText(key), backend, expiresAtMs }

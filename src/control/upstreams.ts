@@ -42,8 +42,7 @@ export class Upstreams {
       log,
       endConnections: (rows, cause) => balancer.endConnections(rows, cause),
     })
-    const { table, rows } = balancer
-    this.#sticky = new StickyKeepers({ clients: () => balancer.clients, table, backends: rows.backends, log })
+    this.#sticky = new StickyKeepers({ clients: () => balancer.clients, backends: balancer.rows.backends, log })
   }
 
   /** Makes ready what must be there before the first client: the sticky entries that were saved. */

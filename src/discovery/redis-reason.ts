@@ -42,6 +42,11 @@ export function isUnsent(error: unknown): boolean {
   return /enableOfflineQueue options is false|max retries per request|^Connection is closed/.test(message)
 }
 
+/** Whether Redis has answered that it does not do what it was told to. */
+export function isRefusal(error: unknown): boolean {
+  return error instanceof Error && error.name === 'ReplyError'
+}
+
 /** Of a cluster none of whose nodes tells the slots, what the last one said, or why there is no connection to it. */
 export function causeOf(error: unknown, lastFailure: unknown): unknown {
   if (isUnsent(error)) return lastFailure ?? new Error('there is no connection')

@@ -7,7 +7,7 @@ import type { RedisConfig } from '../model/config.ts'
 import { parseMember } from './member.ts'
 import { connectRedis, type RedisClient, readTarget } from './redis-client.ts'
 import { escapePattern } from './redis-keys.ts'
-import { type KeyNeeds, withKeyRemedy } from './redis-reason.ts'
+import { isRefusal, type KeyNeeds, withKeyRemedy } from './redis-reason.ts'
 import { readTime } from './redis-shape.ts'
 import { validateBelonging, validateRegistration } from './register-options.ts'
 import { readAuthorities } from './server-trust.ts'
@@ -103,7 +103,7 @@ class Heart implements Registration {
   /** Tells entries of this process from those of others at the same address. */
   readonly #id = randomUUID()
   #address: SocketAddress | undefined
-  /** Removes what was last written; undefined while nothing was. */
+  /** Removes what was last written, or may have been; undefined while nothing was. */
   #remove: (() => Promise<unknown>) | undefined
   #told = ''
   #timer: NodeJS.Timeout | undefined
@@ -163,8 +163,8 @@ class Heart implements Registration {
     const { commands } = this.#client
     const key = `${this.#settings.prefix}${formatAddress(address)}`
     const value = `{${[this.#optionsText, `"id":"${this.#id}"`].filter(Boolean).join()}}`
-    this.#remove = () => commands.eval(removeKey, 1, key, value)
-    await commands.set(key, value, 'PX', this.#settings.ttlMs)
+    const remove = () => commands.eval(removeKey, 1, key, value)
+    await this.#write(remove, () => commands.set(key, value, 'PX', this.#settings.ttlMs))
   }
 
   async #beatMember(address: SocketAddress): Promise<void> {
@@ -174,8 +174,20 @@ class Heart implements Registration {
     const member = this.#optionsText === '' ? text : `{"address":"${text}",${this.#optionsText}}`
     // The clock of Redis is the one that all share.
     const score = Math.floor(readTime(await commands.time()))
-    this.#remove = () => commands.eval(removeMember, 1, key, member, `${score}`)
-    await commands.zadd(key, score, member)
+    const remove = () => commands.eval(removeMember, 1, key, member, `${score}`)
+    await this.#write(remove, () => commands.zadd(key, score, member))
+  }
+
+  /** What is without an answer may have been written; what was not sent, or was refused, has not. */
+  async #write(remove: () => Promise<unknown>, write: () => Promise<unknown>): Promise<void> {
+    const isSent = this.#client.isReady
+    try {
+      await write()
+      this.#remove = remove
+    } catch (error) {
+      if (isSent && !isRefusal(error)) this.#remove = remove
+      throw error
+    }
   }
 
   #tell(registered: boolean, reason: string): void {

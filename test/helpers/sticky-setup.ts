@@ -28,13 +28,14 @@ export function record(client: string, backend = '10.0.0.1:9100', expiresAtMs = 
 
 export const chat: StickyUpstream = { name: 'chat', row: 3, ttlMs: 60_000, sourcePrefix: { ipv4: 32, ipv6: 64 } }
 
-/** Names over one upstream and backends that a test may change: name → row and incarnation. */
+/** Names over one upstream and backends that a test may change: name → row, and incarnation, which no two share. */
 export function namesOver(backends: Map<string, { row: number; incarnation: number }>): StickyNames {
+  const former = new Map([...backends].map(([name, { incarnation }]) => [incarnation, name]))
   return {
     upstreamAt: (row) => (row === chat.row ? chat : undefined),
     upstreamNamed: (name) => (name === chat.name ? chat : undefined),
-    backendAt: (row, incarnation) =>
-      [...backends].find(([, backend]) => backend.row === row && backend.incarnation === incarnation)?.[0],
+    backendNameOf: (incarnation) =>
+      [...backends].find(([, backend]) => backend.incarnation === incarnation)?.[0] ?? former.get(incarnation),
     backendNamed: (_, name) => backends.get(name),
   }
 }

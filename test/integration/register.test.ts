@@ -239,6 +239,74 @@ test('Registration.close() leaves an entry that another process has taken over',
   assert.equal(await redis.client.zscore('mcs:node', '10.0.0.1:9100'), '5')
 })
 
+/** A registration, and how often it was told that it is (`registered`) or is not (`refused`) registered. */
+async function registerCounting(redis: RedisServer, form: 'keys' | 'sorted-set', url = redis.url) {
+  const told = { registered: 0, refused: 0 }
+  const registration = await register({
+    redis: url,
+    address: '10.0.0.1:9100',
+    form,
+    intervalMs: 100,
+    ...(form === 'keys' && { ttlMs: 60_000 }),
+    onState: ({ registered }) => told[registered ? 'registered' : 'refused']++,
+  })
+  return { registration, told }
+}
+
+// A write that Redis had refused was told of as an entry that had ended, or that stays until it ends by its age.
+const refusals: Record<string, (redis: RedisServer) => Promise<unknown>> = {
+  'is full': ({ client }) => client.config('SET', 'maxmemory', '1'),
+  'is a replica': ({ client }) => client.call('REPLICAOF', '127.0.0.1', '1'),
+  'lets the user write nothing': ({ client }) =>
+    client.call('ACL', 'SETUSER', 'writer', 'on', '>p', '~*', '+time', '+eval', '+get', '+del', '+zscore', '+zrem'),
+  'is not reached': (redis) => redis.kill(),
+}
+
+for (const [why, refuse] of Object.entries(refusals)) {
+  test(
+    `Registration.close() tells of no entry where none was written, for Redis ${why}`,
+    needs('redis-server'),
+    async (t) => {
+      const redis = await RedisServer.start(t)
+      await refuse(redis)
+      const url = why.includes('user') ? redis.url.replace('//', '//writer:p@') : redis.url
+      for (const form of ['keys', 'sorted-set'] as const) {
+        const { registration, told } = await registerCounting(redis, form, url)
+        await waitUntil('it is refused', () => told.refused > 0)
+        assert.deepEqual(await registration.close(), { entry: 'unwritten', reason: '' })
+      }
+    },
+  )
+}
+
+test('Registration.close() removes what was written before Redis refused more', needs('redis-server'), async (t) => {
+  const redis = await RedisServer.start(t)
+  for (const form of ['keys', 'sorted-set'] as const) {
+    await redis.client.config('SET', 'maxmemory', '0')
+    const { registration, told } = await registerCounting(redis, form)
+    await waitUntil('it is registered', () => told.registered > 0)
+    await redis.client.config('SET', 'maxmemory', '1')
+    await waitUntil('it is refused', () => told.refused > 0)
+    assert.deepEqual(await registration.close(), { entry: 'removed', reason: '' })
+    assert.equal(await redis.client.dbsize(), 0)
+  }
+})
+
+test(
+  'Registration.close() takes a write without an answer for one that may be there',
+  needs('redis-server'),
+  async (t) => {
+    const redis = await RedisServer.start(t)
+    for (const form of ['keys', 'sorted-set'] as const) {
+      await redis.client.call('CLIENT', 'PAUSE', '60000', 'WRITE')
+      const { registration, told } = await registerCounting(redis, form)
+      await waitUntil('there was no answer', () => told.refused > 0)
+      assert.equal((await registration.close()).entry, 'left')
+      await redis.client.call('CLIENT', 'UNPAUSE')
+    }
+  },
+)
+
 test('register() refuses wrong options without quoting a password', async () => {
   const bad = [
     { redis: 'http://:geheim@h' },

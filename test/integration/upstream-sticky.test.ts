@@ -80,8 +80,8 @@ test('A reload keeps sticky entries, also one that reorders and adds backends', 
   assert.equal(await backendsOf(t, port, 3), 'aaa')
 })
 
-// Whoever did not connect while the registry lacked the backend for a moment was balanced anew when it was back.
-test('A sticky client comes back to a backend that discovery had lost for a moment', async (t) => {
+/** A sticky client's backend leaves the registry, another one gets its row, and it comes back, with the least weight. */
+async function loseBackendForAMoment(t: TestContext, sticky: string) {
   const backends = await Promise.all(['a', 'b', 'c'].map((name) => NamedBackend.start(t, name)))
   const list = join(temporaryDirectory(t), 'members.json')
   const write = (members: readonly NamedBackend[], weight = 1) => {
@@ -91,14 +91,14 @@ test('A sticky client comes back to a backend that discovery had lost for a mome
   }
   write(backends)
   const discovery = `{ type: file, path: ${list}, interval: 200ms }`
-  const { lb, port } = await startUpstream(t, `{ sticky: {}, balance: round-robin, discovery: ${discovery} }`)
+  const { lb, port } = await startUpstream(t, `{ sticky: ${sticky}, balance: round-robin, discovery: ${discovery} }`)
   const client = await GreetedClient.open(t, port)
   const first = client.backend
   await client.end()
   await waitUntil('its backend is idle', async () =>
     (await lb.status()).upstreams[0]!.backends.every(({ active }) => active === 0),
   )
-  const lost = backends.filter(({ name }) => name === first)
+  const lost = backends.find(({ name }) => name === first)!
   const others = backends.filter(({ name }) => name !== first)
   const has = (count: number) =>
     waitUntil(`it has ${count}`, async () => (await lb.status()).upstreams[0]!.discovery?.members === count)
@@ -109,9 +109,24 @@ test('A sticky client comes back to a backend that discovery had lost for a mome
   write([...others, fourth])
   await has(3)
   // Balanced anew, its client would go elsewhere.
-  write([...lost, ...others, fourth], 256)
+  write([lost, ...others, fourth], 256)
   await has(4)
-  assert.equal(await backendsOf(t, port, 3), first.repeat(3))
+  return { lb, port, lost }
+}
+
+// Whoever did not connect while the registry lacked the backend for a moment was balanced anew when it was back.
+test('A sticky client comes back to a backend that discovery had lost for a moment', async (t) => {
+  const { port, lost } = await loseBackendForAMoment(t, '{}')
+  assert.equal(await backendsOf(t, port, 3), lost.name.repeat(3))
+})
+
+// Its entry was named by the row, which was another's by then, and left out where no save had come in between.
+test('sticky.persist saves the clients of a backend that discovery had lost for a moment', async (t) => {
+  const path = join(temporaryDirectory(t), 'sticky')
+  const { lb, lost } = await loseBackendForAMoment(t, `{ persist: { path: ${path} } }`)
+  await lb.stop()
+  const saved = readFileSync(path, 'utf8')
+  assert.ok(saved.includes(`"127.0.0.1","${lost.address}"`), saved)
 })
 
 for (const kind of ['a file', 'Redis'] as const) {

@@ -81,7 +81,7 @@ test('RowRegistry.entryFor() gives an id that no owner had before, and names it 
   assert.equal(second.row, first.row)
   assert.notEqual(second.id, first.id)
   assert.deepEqual([registry.nameOfId(first.id), registry.nameOfId(second.id)], ['A', 'B'])
-  assert.equal(registry.nameOfId(99), 'unknown')
+  assert.equal(registry.nameOfId(99), undefined)
 })
 
 test('RowRegistry.entryFor() gives a key that comes back the id that it had, as long as it is remembered', () => {
