@@ -14,6 +14,8 @@ interface Entry {
   unusedSince: Age | null
   /** Whether anything that names it was ever served. */
   hasServed: boolean
+  /** Whether it has its id from when it served before. */
+  readonly isBack: boolean
 }
 
 /** How many owners that are gone can still be named: logs and sticky entries speak of them a while longer. */
@@ -71,8 +73,9 @@ export class RowRegistry {
         { source: 'config' },
       )
     }
+    const isBack = this.#formerIds.has(key)
     const id = this.#takeId(key)
-    const entry: Entry = { row, id, name, unusedSince: null, hasServed: false }
+    const entry: Entry = { row, id, name, unusedSince: null, hasServed: false, isBack }
     this.#names[row] = name
     this.#namesById.set(id, name)
     this.#byKey.set(key, entry)
@@ -136,7 +139,8 @@ export class RowRegistry {
     this.#options.onRelease?.(entry.row)
     this.#free.push(entry.row)
     this.#former.add(entry.id)
-    this.#formerIds.set(key, entry.id)
+    // What a refused file names has no clients that could come back.
+    if (entry.hasServed || entry.isBack) this.#formerIds.set(key, entry.id)
     this.#forget()
   }
 

@@ -100,6 +100,18 @@ test('RowRegistry.entryFor() gives a key that comes back the id that it had, as 
   )
 })
 
+test('RowRegistry.retain() remembers no owner that never served in place of those that did', () => {
+  const registry = new RowRegistry('backends', 8, { rememberedOwners: 2 })
+  const [id] = ['a', 'b'].map((key) => registry.entryFor(key, key).id)
+  registry.retain(new Set(['a', 'b']), age(1))
+  registry.retain(new Set(), age(2))
+  registry.collect(age(2), () => false)
+  // A file that names these and one of those is refused.
+  for (const key of ['c', 'd', 'a']) registry.entryFor(key, key)
+  registry.retain(new Set(), age(2))
+  assert.equal(registry.entryFor('a', 'a').id, id)
+})
+
 test('RowRegistry.rowFor() gives a key its row back that was unused and not collected yet', () => {
   const { registry } = createRegistry()
   const row = registry.rowFor('a', 'A')
