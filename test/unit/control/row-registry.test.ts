@@ -106,9 +106,11 @@ test('RowRegistry.retain() remembers no owner that never served in place of thos
   registry.retain(new Set(['a', 'b']), age(1))
   registry.retain(new Set(), age(2))
   registry.collect(age(2), () => false)
-  // A file that names these and one of those is refused.
-  for (const key of ['c', 'd', 'a']) registry.entryFor(key, key)
-  registry.retain(new Set(), age(2))
+  // Files are refused that name others, and then one of those.
+  for (const names of [['c', 'd'], ['a']]) {
+    for (const name of names) registry.entryFor(name, name)
+    registry.retain(new Set(), age(2))
+  }
   assert.equal(registry.entryFor('a', 'a').id, id)
 })
 
