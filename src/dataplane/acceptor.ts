@@ -94,9 +94,7 @@ export class Acceptor {
    */
   release(ids: readonly number[]): void {
     this.#doors.forEach((door, index) => {
-      if (door === undefined || !ids.includes(door.id)) return
-      this.#acceptSome(door, MAX_LAST_ACCEPTS, Number.POSITIVE_INFINITY)
-      this.#drop(door, index)
+      if (door !== undefined && ids.includes(door.id)) this.#letGo(door, index, Number.POSITIVE_INFINITY)
     })
   }
 
@@ -106,10 +104,7 @@ export class Acceptor {
    */
   leave(): void {
     this.#doors.forEach((door, index) => {
-      if (door === undefined) return
-      this.#unwatch(door)
-      this.#acceptSome(door, MAX_LAST_ACCEPTS, this.#core.current!.snapshot.connectionLimit)
-      this.#drop(door, index)
+      if (door !== undefined) this.#letGo(door, index, this.#core.current!.snapshot.connectionLimit)
     })
   }
 
@@ -136,8 +131,10 @@ export class Acceptor {
     if (!this.isPaused) this.#watch(door, index)
   }
 
-  #drop(door: Door, index: number): void {
+  /** Watches the socket no more, and accepts whoever waits by then, as long as no more than `limit` are connected. */
+  #letGo(door: Door, index: number, limit: number): void {
     this.#unwatch(door)
+    this.#acceptSome(door, MAX_LAST_ACCEPTS, limit)
     this.#doors[index] = undefined
     this.#core.servings.at(door.serving).doors--
     this.#core.forgetIfUnused(door.serving)

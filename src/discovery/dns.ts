@@ -1,5 +1,5 @@
 import { promises as dns, type SrvRecord } from 'node:dns'
-import { formatAddress } from '../model/address.ts'
+import { formatAddress, formatHostPort } from '../model/address.ts'
 import type { DiscoveryConfig, ServerConfig } from '../model/config.ts'
 import { Collector, Room } from './collector.ts'
 import {
@@ -128,7 +128,7 @@ export function dnsSource(config: DnsConfig, context: SourceContext): Source {
   /** Services that have members first, then by name: servers that answer in another order each time change nothing. */
   function inStableOrder(services: readonly Service[]): Service[] {
     const rankOf = ({ name, port }: Service) =>
-      hostsOf(name).some((host) => context.isMember(addressText(host, port))) ? 0 : 1
+      hostsOf(name).some((host) => context.isMember(formatHostPort(host, port))) ? 0 : 1
     const ranked = services.map((service) => ({ service, rank: rankOf(service) }))
     ranked.sort((a, b) => a.rank - b.rank || compare(a.service.name, b.service.name) || a.service.port - b.service.port)
     return ranked.map(({ service }) => service)
@@ -152,7 +152,7 @@ export function dnsSource(config: DnsConfig, context: SourceContext): Source {
     const room = new Room<ServerConfig>(config.maxMembers, context.isMember)
     for (const { hosts, port, weight, priority } of targets) {
       for (const host of hosts) {
-        const address = addressText(host, port)
+        const address = formatHostPort(host, port)
         const server = collector.accept(parseFields({ address, weight, priority }), address)
         if (server === undefined) continue
         const key = formatAddress(server.address)
@@ -206,10 +206,6 @@ function familiesOf(record: DnsConfig['record']): readonly Family[] {
 function remedyFor(family: Family): string {
   const [has, key] = family === 'ipv6' ? ['IPv4', 'a'] : ['IPv6', 'aaaa']
   return `set record: ${key} where the name has ${has} addresses only`
-}
-
-function addressText(host: string, port: number): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 
 function compare(a: string, b: string): number {

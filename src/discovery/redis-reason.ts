@@ -1,3 +1,5 @@
+import { describeNameMismatch, type NameMismatch } from '../model/certificate-name.ts'
+
 /** What the options are called that a remedy names. */
 export interface OptionNames {
   readonly ca: string
@@ -28,7 +30,8 @@ const notTls = /wrong version number|packet length too long|http request|unexpec
 export function describeFailure(error: unknown, secrets: readonly string[], names: OptionNames = namesInFile): string {
   const show = (text: string) => harmless(text, secrets)
   const code = codeOf(error)
-  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return otherName(error as NameMismatch, show, names)
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID')
+    return describeNameMismatch(error as NameMismatch, names.serverName, show)
   const text = error instanceof Error ? error.message || nestedMessage(error) : String(error)
   if (/^(?:ERR_SSL_|EPROTO$)/.test(code) && notTls.test(text))
     return 'no TLS is spoken there; write redis:// in the URL'
@@ -67,18 +70,6 @@ export interface KeyNeeds {
 export function withKeyRemedy(reason: string, { rule, otherType }: KeyNeeds): string {
   if (reason.startsWith('NOPERM')) return `${reason}; its user needs ${rule}`
   return reason.startsWith('WRONGTYPE') ? `${reason}; ${otherType}` : reason
-}
-
-/** What node:tls says of a certificate that is good, and of another host. */
-interface NameMismatch {
-  readonly host?: string
-  readonly cert?: { readonly subjectaltname?: string }
-}
-
-function otherName({ host = '', cert }: NameMismatch, show: (text: string) => string, names: OptionNames): string {
-  const all = cert?.subjectaltname ?? ''
-  const which = all === '' ? '' : ` to one of its names: ${show(all)}`
-  return `the certificate is not for ${show(host)}; set ${names.serverName}${which}`
 }
 
 function harmless(text: string, secrets: readonly string[]): string {

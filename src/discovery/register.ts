@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { createSocket } from 'node:dgram'
 import { lookup } from 'node:dns/promises'
 import { connect, isIP } from 'node:net'
-import { formatAddress, type SocketAddress } from '../model/address.ts'
+import { formatAddress, formatHostPort, type SocketAddress } from '../model/address.ts'
 import type { RedisConfig } from '../model/config.ts'
 import { parseMember } from './member.ts'
 import { connectRedis, type RedisClient, readTarget } from './redis-client.ts'
@@ -234,7 +234,7 @@ function checkBackend(address: SocketAddress): Promise<void> {
 async function addressOf(text: string, redis: RedisConfig): Promise<SocketAddress> {
   const port = /^auto:(\d{1,5})$/.exec(text)?.[1]
   const host = port === undefined ? '' : await sourceHost(redis)
-  const parsed = parseMember(port === undefined ? text : `${host.includes(':') ? `[${host}]` : host}:${port}`)
+  const parsed = parseMember(port === undefined ? text : formatHostPort(host, port))
   if ('server' in parsed) return parsed.server.address
   throw new BackendError(`this machine's address on the way to Redis, ${host}, is none that others reach`)
 }

@@ -1,5 +1,6 @@
 import { quote } from '../config/quote.ts'
-import type { DiscoveryConfig, HostPort, RedisConfig } from '../model/config.ts'
+import { formatHostPort } from '../model/address.ts'
+import type { DiscoveryConfig, RedisConfig } from '../model/config.ts'
 import { readTarget } from './redis-client.ts'
 
 /** Where a discovery looks, as the log and the status name it: without user and password. Never throws. */
@@ -24,16 +25,12 @@ export const recordNames = { address: 'A and AAAA', a: 'A', aaaa: 'AAAA', srv: '
 function redisPlace(config: RedisConfig): string {
   const { sentinel, cluster } = config
   if (sentinel !== null)
-    return `the master ${quote(sentinel.master)} of Sentinel ${sentinel.nodes.map(textOf).join(', ')}`
+    return `the master ${quote(sentinel.master)} of Sentinel ${sentinel.nodes.map(({ host, port }) => formatHostPort(host, port)).join(', ')}`
   try {
     const { host, port, database, isTls } = readTarget(config)
-    const url = `${isTls ? 'rediss' : 'redis'}://${textOf({ host, port })}${database === 0 ? '' : `/${database}`}`
+    const url = `${isTls ? 'rediss' : 'redis'}://${formatHostPort(host, port)}${database === 0 ? '' : `/${database}`}`
     return cluster === null ? url : `the cluster of ${url}`
   } catch {
     return 'a Redis whose URL cannot be read'
   }
-}
-
-function textOf({ host, port }: HostPort): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }

@@ -1,3 +1,5 @@
+import { describeNameMismatch, type NameMismatch } from '../model/certificate-name.ts'
+
 /** Bytes of a peer that a reason quotes at most. */
 const QUOTED_BYTES = 64
 /** Characters of a reason at most. */
@@ -67,26 +69,14 @@ const localErrors = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM'])
 export function failureOf(step: string, error: unknown): StepFailure {
   if (error instanceof StepFailure) return error
   const { code, reason, message } = error as NodeJS.ErrnoException & { reason?: unknown }
-  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return new StepFailure(step, asciiOf(otherName(error as NameMismatch)))
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID')
+    return new StepFailure(step, asciiOf(describeNameMismatch(error as NameMismatch, 'health.tls.serverName')))
   // node:tls reports a peer that goes away during the handshake as a reset with this message.
   if (message?.startsWith('Client network socket disconnected') === true) return new StepFailure(step, 'closed')
   if (code !== undefined && code in knownErrors) return new StepFailure(step, knownErrors[code]!, localErrors.has(code))
   // Messages of node:tls quote names of the peer's certificate.
   const text = typeof reason === 'string' && reason !== '' ? reason : (message ?? String(error))
   return new StepFailure(step, asciiOf(text.slice(0, REASON_LENGTH)))
-}
-
-/** What node:tls says of a certificate that is good, and of another host. */
-interface NameMismatch {
-  readonly host?: string
-  readonly cert?: { readonly subjectaltname?: string }
-}
-
-/** The names come last, as they may be more than a reason holds. */
-function otherName({ host = '', cert }: NameMismatch): string {
-  const names = cert?.subjectaltname ?? ''
-  const which = names === '' ? '' : ` to one of its names: ${names}`
-  return `the certificate is not for ${host}; set health.tls.serverName${which}`
 }
 
 function asciiOf(text: string): string {

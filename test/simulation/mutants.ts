@@ -231,15 +231,15 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'clients who wait on a removed listener are not accepted',
     file: 'acceptor.js',
-    find: 'this.#acceptSome(door, MAX_LAST_ACCEPTS, Number.POSITIVE_INFINITY);',
+    find: 'this.#acceptSome(door, MAX_LAST_ACCEPTS, limit);',
     replace: '',
     seed: 1502,
   },
   {
     name: 'a removed listener stays under watch',
     file: 'acceptor.js',
-    find: 'this.#unwatch(door);\n        this.#doors[index] = undefined;',
-    replace: 'this.#doors[index] = undefined;',
+    find: 'this.#unwatch(door);\n        this.#acceptSome(',
+    replace: 'this.#acceptSome(',
     seed: 1,
   },
   {
